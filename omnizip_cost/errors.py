@@ -1,0 +1,74 @@
+"""The family of errors: one root, each class keeps its facts as attributes.
+
+Every message is one sentence that says which object, which field, what it must be, what came,
+and what to do. The command line prints that sentence and exits with 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class OmnizipCostError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class UnknownNameError(OmnizipCostError):
+    """A model, method, convention or device that is not known, with the nearest known names."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, tuple(known)
+        near = get_close_matches(name.lower(), self.known, n=3, cutoff=0.5)
+        self.near = tuple(near)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(self.known)}."
+        super().__init__(f"unknown {kind} {name!r}: {hint}")
+
+
+class InvalidValueError(OmnizipCostError):
+    """A field whose value is outside what it must be."""
+
+    def __init__(self, owner: str, field: str, expected: str, got: object, hint: str = "") -> None:
+        self.owner, self.field, self.expected, self.got, self.hint = (
+            owner,
+            field,
+            expected,
+            got,
+            hint,
+        )
+        tail = f"; {hint}" if hint else ""
+        super().__init__(f"{owner}: {field} must be {expected}, got {got!r}{tail}")
+
+
+class InputFileError(OmnizipCostError):
+    """A file that is missing, unreadable, or does not hold what is needed."""
+
+    def __init__(self, path: str | Path, problem: str, hint: str = "") -> None:
+        self.path, self.problem, self.hint = str(path), problem, hint
+        tail = f"; {hint}" if hint else ""
+        super().__init__(f"{self.path}: {problem}{tail}")
+
+
+class MediaError(InputFileError):
+    """A media file that cannot be decoded into frames or sound."""
+
+
+class UnsupportedModelError(OmnizipCostError):
+    """A model, config or call that this package knows it cannot handle."""
+
+    def __init__(self, what: str, reason: str, hint: str = "") -> None:
+        self.what, self.reason, self.hint = what, reason, hint
+        tail = f"; {hint}" if hint else ""
+        super().__init__(f"{what}: {reason}{tail}")
+
+
+class ConventionMismatchError(OmnizipCostError):
+    """Two FLOP counts of different conventions were about to be added."""
+
+    def __init__(self, left: str, right: str) -> None:
+        self.left, self.right = left, right
+        super().__init__(
+            f"counts under {left!r} and {right!r} cannot be added: "
+            "convert both to one convention first"
+        )

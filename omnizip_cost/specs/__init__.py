@@ -1,0 +1,25 @@
+"""What a model *is*: sizes and token ids, read from a published ``config.json``."""
+
+from omnizip_cost.specs.load import bundled_names, bundled_source, load_spec
+from omnizip_cost.specs.parameters import parameter_counts
+from omnizip_cost.specs.spec import (
+    AudioEncoderSpec,
+    ExpertsSpec,
+    TextSpec,
+    ThinkerSpec,
+    TokenIds,
+    VisionEncoderSpec,
+)
+
+__all__ = [
+    "AudioEncoderSpec",
+    "ExpertsSpec",
+    "TextSpec",
+    "ThinkerSpec",
+    "TokenIds",
+    "VisionEncoderSpec",
+    "bundled_names",
+    "bundled_source",
+    "load_spec",
+    "parameter_counts",
+]

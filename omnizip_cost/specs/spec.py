@@ -1,0 +1,199 @@
+"""The spec: frozen facts about one omnimodal thinker (decoder and both encoders).
+
+Letters follow the paper: ``d`` hidden size, ``m`` FFN width, ``h`` query heads, ``g`` key/value
+heads, ``a`` head size, ``T`` layers, ``V`` vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from omnizip_cost.errors import InvalidValueError
+
+Family = Literal["qwen2.5-omni", "qwen3-omni"]
+
+
+def _require_positive(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+            raise InvalidValueError(type(record).__name__, name, "a positive whole number", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertsSpec:
+    """Mixture of experts in place of the FFN."""
+
+    experts: int
+    experts_per_token: int
+    intermediate_size: int
+    dense_layers: tuple[int, ...] = ()
+    """Layers that keep a plain FFN."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "experts", "experts_per_token", "intermediate_size")
+        if self.experts_per_token > self.experts:
+            raise InvalidValueError(
+                "ExpertsSpec", "experts_per_token", f"at most {self.experts}", self.experts_per_token
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSpec:
+    """The decoder stack and its vocabulary."""
+
+    layers: int
+    hidden_size: int
+    intermediate_size: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab_size: int
+    tied_embeddings: bool
+    qkv_bias: bool
+    qk_norm: bool = False
+    ffn_matrices: int = 3
+    experts: ExpertsSpec | None = None
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            self,
+            "layers",
+            "hidden_size",
+            "intermediate_size",
+            "heads",
+            "kv_heads",
+            "head_dim",
+            "vocab_size",
+            "ffn_matrices",
+        )
+        if self.heads % self.kv_heads:
+            raise InvalidValueError(
+                "TextSpec", "kv_heads", f"a divisor of the {self.heads} query heads", self.kv_heads
+            )
+
+    @property
+    def query_width(self) -> int:
+        """h * a."""
+        return self.heads * self.head_dim
+
+    @property
+    def kv_width(self) -> int:
+        """g * a."""
+        return self.kv_heads * self.head_dim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioEncoderSpec:
+    """The audio encoder: convolutions, transformer layers in blocks, pooling, projection."""
+
+    layers: int
+    hidden_size: int
+    heads: int
+    intermediate_size: int
+    output_size: int
+    mel_bins: int
+    mel_frames_per_chunk: int
+    """Mel frames of one convolution chunk (2 * n_window)."""
+    mel_frames_per_block: int
+    """Mel frames of one attention block: 200 in Qwen2.5-Omni, 800 in Qwen3-Omni at inference."""
+    downsample_size: int | None = None
+    """Channels of the three strided 2-D convolutions (Qwen3-Omni); None: two 1-D convolutions."""
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            self,
+            "layers",
+            "hidden_size",
+            "heads",
+            "intermediate_size",
+            "output_size",
+            "mel_bins",
+            "mel_frames_per_chunk",
+            "mel_frames_per_block",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisionEncoderSpec:
+    """The vision encoder: patch embedding, transformer layers, 2 x 2 merger."""
+
+    layers: int
+    hidden_size: int
+    heads: int
+    intermediate_size: int
+    output_size: int
+    patch_size: int
+    temporal_patch_size: int
+    merge_size: int
+    in_channels: int
+    ffn_matrices: int
+    """3 when gated (Qwen2.5-Omni), 2 otherwise."""
+    window_pixels: int | None
+    """Side of an attention window in pixels; None: every layer attends over its whole grid."""
+    full_attention_layers: tuple[int, ...] = ()
+    deepstack_layers: tuple[int, ...] = ()
+    position_embeddings: int | None = None
+    """Learned positions (Qwen3-Omni); None: rotary only."""
+
+    def __post_init__(self) -> None:
+        _require_positive(
+            self,
+            "layers",
+            "hidden_size",
+            "heads",
+            "intermediate_size",
+            "output_size",
+            "patch_size",
+            "temporal_patch_size",
+            "merge_size",
+            "in_channels",
+            "ffn_matrices",
+        )
+
+    @property
+    def pixels_per_token(self) -> int:
+        """Side of the square of pixels behind one token (28 in Qwen2.5-Omni, 32 in Qwen3-Omni)."""
+        return self.patch_size * self.merge_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenIds:
+    """Ids of the placeholders and marks in the prompt."""
+
+    audio: int
+    video: int
+    image: int
+    audio_start: int
+    audio_end: int
+    vision_start: int
+    vision_end: int
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not isinstance(value, int) or value < 0:
+                raise InvalidValueError("TokenIds", item.name, "a token id", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkerSpec:
+    """One thinker: decoder, encoders, token ids and timing, with the source of the facts."""
+
+    name: str
+    family: Family
+    text: TextSpec
+    audio: AudioEncoderSpec
+    vision: VisionEncoderSpec
+    tokens: TokenIds
+    position_ids_per_second: int
+    seconds_per_window: int | None
+    """Length of an interleaving window (2 s); None: audio follows each video grid."""
+    source: str
+    config: Mapping[str, Any] = field(repr=False, compare=False)
+    """The thinker's part of ``config.json`` as published, to build the module from."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "position_ids_per_second")
