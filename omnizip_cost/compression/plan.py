@@ -1,0 +1,71 @@
+"""The plan: what a method keeps of a workload, layer by layer and window by window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPlan:
+    """What is kept of one window. Counts are whole when exact, expected values otherwise."""
+
+    video_tokens: int
+    audio_tokens: int
+    video_kept: float
+    audio_kept: float
+    retention: float | None = None
+    """Share of the window's audio tokens kept, S_a(i); None without audio."""
+    initial_rate: float | None = None
+    """Video pruning rate before Algorithm 1 (Eq. 5)."""
+    rate: float | None = None
+    """Video pruning rate after Algorithm 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one method keeps of one workload.
+
+    ``layer_av_tokens[l]`` is the number of audio+video tokens that enter decoder layer ``l`` in
+    prefill: equal in all layers for methods that prune before the first layer, two values for
+    FastV. It is real-valued for a bare token count (the paper's r * n), whole otherwise.
+    """
+
+    method: str
+    workload_name: str
+    av_tokens: int
+    video_tokens: int
+    audio_tokens: int
+    text_tokens: int
+    layer_av_tokens: tuple[float, ...]
+    video_kept: float
+    audio_kept: float
+    retained: float
+    """Nominal: the share of audio+video tokens that was asked for."""
+    rho_a: float | None
+    rho_v: float | None
+    fastv_layer: int | None = None
+    mode: str = "paper"
+    windows: tuple[WindowPlan, ...] = ()
+    exact: bool = False
+    """True when the counts of every window are certain, not expected values."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def av_kept(self) -> float:
+        """Audio+video tokens that survive the last pruning."""
+        return self.layer_av_tokens[-1]
+
+    @property
+    def realised(self) -> float:
+        """Share of audio+video tokens really kept by the plan's counts."""
+        return self.av_kept / self.av_tokens
+
+    @property
+    def layer_tokens(self) -> tuple[int, ...]:
+        """All tokens entering each layer, text included, as whole numbers."""
+        return tuple(round(tokens) + self.text_tokens for tokens in self.layer_av_tokens)
+
+    @property
+    def kept_tokens(self) -> int:
+        """Tokens in the last layer, text included."""
+        return self.layer_tokens[-1]
