@@ -1,0 +1,31 @@
+"""What a method *keeps*: plans and Algorithm 1, with no tensors."""
+
+from omnizip_cost.compression.allocation import MODES, Allocation, allocate, allocation
+from omnizip_cost.compression.build import make_plan
+from omnizip_cost.compression.plan import Plan, WindowPlan
+from omnizip_cost.compression.settings import (
+    FASTV_LAYER,
+    METHODS,
+    PAPER_SETTINGS,
+    Method,
+    Setting,
+    require_method,
+    resolve_pruning,
+)
+
+__all__ = [
+    "FASTV_LAYER",
+    "METHODS",
+    "MODES",
+    "PAPER_SETTINGS",
+    "Allocation",
+    "Method",
+    "Plan",
+    "Setting",
+    "WindowPlan",
+    "allocate",
+    "allocation",
+    "make_plan",
+    "require_method",
+    "resolve_pruning",
+]
