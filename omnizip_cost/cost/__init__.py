@@ -1,0 +1,27 @@
+"""What it *takes*: multiply-adds per op, named conventions, Eq. 9, exact counts."""
+
+from omnizip_cost.cost.conventions import (
+    CONVENTIONS,
+    EQ9_DECODE_STEPS,
+    EXACT,
+    Convention,
+    require_convention,
+)
+from omnizip_cost.cost.count import CostRow, count, total_flops
+from omnizip_cost.cost.decoder import Op, decoder_ops
+from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
+
+__all__ = [
+    "CONVENTIONS",
+    "EQ9_DECODE_STEPS",
+    "EXACT",
+    "Convention",
+    "CostRow",
+    "Op",
+    "audio_encoder_ops",
+    "count",
+    "decoder_ops",
+    "require_convention",
+    "total_flops",
+    "vision_encoder_ops",
+]

@@ -1,0 +1,149 @@
+"""Conventions: what one printed FLOP number silently assumes, spelled out and named.
+
+Published numbers for one model differ by up to 2.5x through these choices alone. Counts under
+different conventions are never added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from omnizip_cost.errors import UnknownNameError
+
+EQ9_DECODE_STEPS = 100
+"""R: "We unify R = 100 for calculation in the experiments" (OmniZip, supplement C)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convention:
+    """The choices behind one FLOP count."""
+
+    name: str
+    flop_per_multiply_add: Literal[1, 2]
+    widths: Literal["hidden", "grouped"]
+    """Width of queries, keys and values: all d, or h * a and g * a as built."""
+    ffn_matrices: int | None
+    """Products per FFN; None: as built (3 when gated), with the router of a mixture of experts."""
+    attention: Literal["full", "causal"]
+    """Pairs counted in prefill: n^2, or n (n + 1) / 2."""
+    lm_head: Literal["none", "every", "last"]
+    """Prefill positions whose logits are counted."""
+    tokens: Literal["audio+video", "video", "all"]
+    """Which tokens n counts."""
+    decode: bool
+    """Whether decode steps are counted."""
+    encoders: bool
+    """Whether the audio and vision encoders are counted."""
+    answers: str
+    source: str
+
+
+CONVENTIONS: dict[str, Convention] = {
+    convention.name: convention
+    for convention in (
+        Convention(
+            name="eq9",
+            flop_per_multiply_add=1,
+            widths="hidden",
+            ffn_matrices=2,
+            attention="full",
+            lm_head="none",
+            tokens="audio+video",
+            decode=True,
+            encoders=False,
+            answers="the paper's FLOPs column",
+            source="OmniZip, supplement C, Eq. 9; also FastV, DyCoke, HoliTom, OmniPack; R = 100",
+        ),
+        Convention(
+            name="pyramiddrop",
+            flop_per_multiply_add=1,
+            widths="hidden",
+            ffn_matrices=3,
+            attention="full",
+            lm_head="none",
+            tokens="video",
+            decode=False,
+            encoders=False,
+            answers="image or video tokens through a gated FFN, prefill only",
+            source="PyramidDrop (arXiv 2410.17247), its LLaVA-1.5 FLOPs",
+        ),
+        Convention(
+            name="sparsevlm",
+            flop_per_multiply_add=1,
+            widths="hidden",
+            ffn_matrices=3,
+            attention="full",
+            lm_head="none",
+            tokens="all",
+            decode=False,
+            encoders=False,
+            answers="all tokens, layer by layer, prefill only",
+            source="SparseVLM (arXiv 2410.04417)",
+        ),
+        Convention(
+            name="seats",
+            flop_per_multiply_add=1,
+            widths="grouped",
+            ffn_matrices=3,
+            attention="full",
+            lm_head="every",
+            tokens="all",
+            decode=False,
+            encoders=False,
+            answers="grouped keys and values, logits at every position, prefill only",
+            source="SEATS, full-token FLOPs of Qwen2.5-Omni-7B",
+        ),
+        Convention(
+            name="dynamic-llava",
+            flop_per_multiply_add=2,
+            widths="hidden",
+            ffn_matrices=3,
+            attention="full",
+            lm_head="none",
+            tokens="all",
+            decode=False,
+            encoders=False,
+            answers="two FLOPs per multiply-add, full-width keys and values, prefill only",
+            source="Dynamic-LLaVA (arXiv 2412.00876)",
+        ),
+        Convention(
+            name="torch",
+            flop_per_multiply_add=2,
+            widths="grouped",
+            ffn_matrices=None,
+            attention="full",
+            lm_head="every",
+            tokens="all",
+            decode=True,
+            encoders=True,
+            answers="what torch's FlopCounterMode counts on the stock thinker, as integers",
+            source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device",
+        ),
+        Convention(
+            name="hardware",
+            flop_per_multiply_add=2,
+            widths="grouped",
+            ffn_matrices=None,
+            attention="causal",
+            lm_head="last",
+            tokens="all",
+            decode=True,
+            encoders=True,
+            answers="the work a good engine must do: causal pairs, one position's logits",
+            source="closed form of the architecture",
+        ),
+    )
+}
+
+EXACT = "torch"
+"""The convention called "exact count" in tables: what the stock thinker executes."""
+
+
+def require_convention(name: str | Convention) -> Convention:
+    """Return the convention of that name, or raise :class:`UnknownNameError`."""
+    if isinstance(name, Convention):
+        return name
+    if name not in CONVENTIONS:
+        raise UnknownNameError("convention", name, CONVENTIONS)
+    return CONVENTIONS[name]

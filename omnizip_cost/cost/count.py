@@ -1,0 +1,120 @@
+"""The count: spec + plan + convention -> rows of FLOPs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from omnizip_cost.compression.plan import Plan
+from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention, require_convention
+from omnizip_cost.cost.decoder import Op, decoder_ops
+from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
+from omnizip_cost.errors import ConventionMismatchError, InvalidValueError
+from omnizip_cost.results.row import FlatRow
+from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.workload.workload import Workload
+
+ENCODER_FAMILIES = ("qwen2.5-omni",)
+"""Families whose encoders are counted; for others the encoder rows are absent, never zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow(FlatRow):
+    """FLOPs of one component in one phase under one convention."""
+
+    model: str
+    method: str
+    retained: float
+    """Nominal ratio."""
+    realised: float
+    """Share of audio+video tokens the plan's counts really keep."""
+    rho_a: float | None
+    rho_v: float | None
+    convention: str
+    phase: str
+    component: str
+    n_tokens: int
+    """Tokens through the component: in the last layer for the LLM, R in decode."""
+    flops: int
+
+
+def count(
+    spec: ThinkerSpec,
+    plan: Plan,
+    convention: str | Convention = "hardware",
+    decode: int = EQ9_DECODE_STEPS,
+    workload: Workload | None = None,
+) -> list[CostRow]:
+    """FLOPs of ``plan`` on ``spec`` under one convention, a row per component and phase.
+
+    Parameters
+    ----------
+    spec : ThinkerSpec
+    plan : Plan
+    convention : str or Convention
+        A name of ``CONVENTIONS``: ``eq9``, ``torch``, ``hardware``, ...
+    decode : int
+        R: decode steps, all together in one row; step i sees n + i keys.
+    workload : Workload, optional
+        Adds the encoders' rows under conventions that count them (Qwen2.5-Omni).
+
+    Returns
+    -------
+    list of CostRow
+        Whole FLOPs; ``eq9`` of a real-valued r * n is rounded once, at the end.
+
+    Raises
+    ------
+    UnknownNameError, InvalidValueError
+    """
+    chosen = require_convention(convention)
+    if isinstance(decode, bool) or not isinstance(decode, int) or decode < 0:
+        raise InvalidValueError("count", "decode", "a whole number of steps, zero or more", decode)
+    if len(plan.layer_av_tokens) != spec.text.layers:
+        raise InvalidValueError(
+            "count",
+            "plan",
+            f"made for the {spec.text.layers} layers of {spec.name}",
+            f"{len(plan.layer_av_tokens)} layers",
+        )
+    ops = list(decoder_ops(spec.text, plan, chosen, decode))
+    if workload is not None and chosen.encoders and spec.family in ENCODER_FAMILIES:
+        as_executed = chosen.attention == "full"
+        ops += audio_encoder_ops(spec.audio, workload.mel_frames, as_executed=as_executed)
+        ops += vision_encoder_ops(spec.vision, workload.grid_thw)
+    return list(_rows(spec, plan, chosen, ops))
+
+
+def _rows(spec: ThinkerSpec, plan: Plan, convention: Convention, ops: list[Op]) -> Iterator[CostRow]:
+    for component, phase in dict.fromkeys((op.component, op.phase) for op in ops):
+        part = [op for op in ops if (op.component, op.phase) == (component, phase)]
+        yield CostRow(
+            model=spec.name,
+            method=plan.method,
+            retained=plan.retained,
+            realised=plan.realised,
+            rho_a=plan.rho_a,
+            rho_v=plan.rho_v,
+            convention=convention.name,
+            phase=phase,
+            component=component,
+            n_tokens=round(part[-1].tokens),
+            flops=round(convention.flop_per_multiply_add * sum(op.multiply_adds for op in part)),
+        )
+
+
+def total_flops(rows: Iterable[CostRow]) -> int:
+    """Sum of rows of one convention; rows of two conventions are never added.
+
+    Raises
+    ------
+    ConventionMismatchError
+    """
+    chosen: str | None = None
+    total = 0
+    for row in rows:
+        if chosen not in (None, row.convention):
+            raise ConventionMismatchError(str(chosen), row.convention)
+        chosen = row.convention
+        total += row.flops
+    return total
