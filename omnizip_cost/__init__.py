@@ -1,0 +1,54 @@
+"""What token compression saves in omnimodal LLMs: on paper, counted exactly, and measured.
+
+The dozen names below are loaded when first used; importing the package loads no library beyond
+the standard one, reads no file and probes no device.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omnizip_cost.compression import allocate as allocate
+    from omnizip_cost.compression import make_plan as plan
+    from omnizip_cost.cost import count as count
+    from omnizip_cost.cost import total_flops as total_flops
+    from omnizip_cost.runtime.build import build_thinker as build_thinker
+    from omnizip_cost.runtime.build import load_checkpoint as load_checkpoint
+    from omnizip_cost.runtime.compressed import compressed as compressed
+    from omnizip_cost.runtime.selection import select as select
+    from omnizip_cost.specs import load_spec as load_spec
+    from omnizip_cost.workload import bare_workload as bare_workload
+    from omnizip_cost.workload import clip_workload as clip_workload
+    from omnizip_cost.workload import workload as workload
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "allocate": ("compression", "allocate"),
+    "bare_workload": ("workload", "bare_workload"),
+    "build_thinker": ("runtime.build", "build_thinker"),
+    "clip_workload": ("workload", "clip_workload"),
+    "compressed": ("runtime.compressed", "compressed"),
+    "count": ("cost", "count"),
+    "load_checkpoint": ("runtime.build", "load_checkpoint"),
+    "load_spec": ("specs", "load_spec"),
+    "plan": ("compression", "make_plan"),
+    "select": ("runtime.selection", "select"),
+    "total_flops": ("cost", "total_flops"),
+    "workload": ("workload", "workload"),
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room, attribute = _PUBLIC[name]
+    return getattr(import_module(f"{__name__}.{room}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

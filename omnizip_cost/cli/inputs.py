@@ -1,0 +1,163 @@
+"""The options that say which model and which input; shared by the commands that need them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from omnizip_cost.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.workload import VideoSettings, Workload
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", help="A bundled name (see `models`) or a path to a Hugging Face config.json."
+    ),
+]
+ClipArgument = Annotated[
+    str | None, typer.Argument(metavar="[CLIP]", help="A media file with video, sound or both.")
+]
+TokensOption = Annotated[
+    int | None,
+    typer.Option("--tokens", help="That many audio+video tokens and nothing else (no mix)."),
+]
+SecondsOption = Annotated[
+    float | None, typer.Option("--seconds", help="Length of a clip that is only described.")
+]
+PixelsOption = Annotated[
+    str | None,
+    typer.Option("--pixels", help="Source size HxW in pixels, before resizing, e.g. 252x448."),
+]
+NoAudioOption = Annotated[
+    bool, typer.Option("--no-audio", help="The described clip has no sound.")
+]
+FpsOption = Annotated[float | None, typer.Option("--fps", help="Frames sampled per second [2].")]
+MinPixelsOption = Annotated[
+    int | None, typer.Option("--min-pixels", help="Least pixels of a resized frame [100352].")
+]
+MaxPixelsOption = Annotated[
+    int | None, typer.Option("--max-pixels", help="Most pixels of a resized frame [602112].")
+]
+MaxFramesOption = Annotated[
+    int | None, typer.Option("--max-frames", help="Most frames sampled from a clip [768].")
+]
+TextOption = Annotated[
+    int | None, typer.Option("--text-tokens", help="Prompt tokens besides audio, video and marks.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputOptions:
+    """What the user said about the input, not yet checked."""
+
+    clip: str | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    pixels: str | None = None
+    no_audio: bool = False
+    fps: float | None = None
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    max_frames: int | None = None
+    text_tokens: int | None = None
+
+    def workload(self, spec: ThinkerSpec) -> Workload:
+        """Return the workload described, from exactly one of clip, tokens and seconds."""
+        from omnizip_cost.workload import bare_workload, clip_workload
+        from omnizip_cost.workload import workload as described
+
+        given = {
+            "CLIP": self.clip is not None,
+            "--tokens": self.tokens is not None,
+            "--seconds": self.seconds is not None,
+        }
+        chosen = [name for name, present in given.items() if present]
+        if len(chosen) != 1:
+            raise InvalidValueError(
+                "input",
+                "source",
+                "exactly one of CLIP, --tokens N and --seconds S (with --pixels HxW)",
+                " and ".join(chosen) or "none",
+            )
+        text = {} if self.text_tokens is None else {"text_tokens": self.text_tokens}
+        if self.tokens is not None:
+            self._refuse_beside("--tokens")
+            return bare_workload(self.tokens)
+        settings = self.settings()
+        if self.clip is not None:
+            self._refuse_beside("CLIP")
+            return clip_workload(self.clip, spec, settings=settings, **text)
+        assert self.seconds is not None
+        return described(
+            spec,
+            seconds=self.seconds,
+            pixels=None if self.pixels is None else parse_pixels(self.pixels),
+            audio=not self.no_audio,
+            settings=settings,
+            **text,
+        )
+
+    def settings(self) -> VideoSettings:
+        """Return the video settings, the processor's defaults where nothing was said."""
+        from omnizip_cost.workload import VideoSettings
+
+        said = {
+            name: value
+            for name in ("fps", "min_pixels", "max_pixels", "max_frames")
+            if (value := getattr(self, name)) is not None
+        }
+        if "max_pixels" in said and "min_pixels" not in said:
+            said["min_pixels"] = min(said["max_pixels"], VideoSettings().min_pixels)
+        if "max_frames" in said:
+            said["min_frames"] = min(said["max_frames"], VideoSettings().min_frames)
+        return VideoSettings(**said)
+
+    def _refuse_beside(self, source: str) -> None:
+        """Options that only describe a clip in numbers make no sense beside ``source``."""
+        beside = {"--pixels": self.pixels is not None, "--no-audio": self.no_audio}
+        for option, present in beside.items():
+            if present:
+                raise InvalidValueError(
+                    "input", option, f"left out beside {source}", "given", "it goes with --seconds"
+                )
+
+
+def parse_pixels(text: str) -> tuple[int, int]:
+    """Read ``HxW``.
+
+    >>> parse_pixels("252x448")
+    (252, 448)
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*[xX]\s*(\d+)\s*", text)
+    if match is None:
+        raise InvalidValueError("input", "--pixels", "HxW, like 252x448", text)
+    return int(match[1]), int(match[2])
+
+
+def parse_ratios(option: str, text: str) -> list[float]:
+    """Read a comma-separated list of ratios in [0, 1].
+
+    >>> parse_ratios("--retained", "0.5,0.35")
+    [0.5, 0.35]
+    """
+    ratios = []
+    for part in text.split(","):
+        try:
+            value = float(part)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            raise InvalidValueError("input", option, "ratios in [0, 1], like 0.5,0.35", part.strip())
+        ratios.append(value)
+    return ratios
+
+
+def parse_names(text: str) -> list[str]:
+    """Read a comma-separated list of names."""
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,120 @@
+"""``models``, ``methods``, ``conventions``: what is known, with sources."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+
+NameArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one.")]
+
+
+def _details(title: str, facts: dict[str, Any]) -> None:
+    show(title, ("fact", "value"), [(key, _text(value)) for key, value in facts.items()], left=2)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "as built"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def models_command(
+    name: NameArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
+) -> None:
+    """Known models: sizes, parameters, sources.
+
+    Example: `omnizip-cost models qwen2.5-omni-7b`
+    """
+    from omnizip_cost.specs import bundled_names, load_spec, parameter_counts
+
+    rows: list[dict[str, Any]] = []
+    for model in bundled_names() if name is None else (name,):
+        spec = load_spec(model)
+        parts = parameter_counts(spec)
+        rows.append(
+            {
+                "model": spec.name,
+                "family": spec.family,
+                "layers": spec.text.layers,
+                "hidden_size": spec.text.hidden_size,
+                "intermediate_size": spec.text.intermediate_size,
+                "heads": spec.text.heads,
+                "kv_heads": spec.text.kv_heads,
+                "head_dim": spec.text.head_dim,
+                "vocab_size": spec.text.vocab_size,
+                **{f"{part}_parameters": value for part, value in parts.items()},
+                "source": spec.source,
+            }
+        )
+    if emit(rows, as_json=as_json, as_csv=as_csv):
+        return
+    if name is not None:
+        _details(name, rows[0])
+        return
+    columns = ("model", "layers", "hidden_size", "heads", "kv_heads", "vocab_size")
+    show(
+        "Models",
+        (*columns, "parameters"),
+        [
+            (*(_text(row[column]) for column in columns), _text(row["total_parameters"]))
+            for row in rows
+        ],
+        notes=("`models NAME` shows one with its source; any config.json of these families works.",),
+    )
+
+
+def methods_command(
+    name: NameArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
+) -> None:
+    """Compression methods and where they come from.
+
+    Example: `omnizip-cost methods`
+    """
+    from omnizip_cost.compression import METHODS, require_method
+
+    chosen = METHODS.values() if name is None else (require_method(name),)
+    rows = [asdict(method) for method in chosen]
+    if not emit(rows, as_json=as_json, as_csv=as_csv):
+        columns = ("name", "title", "answers", "source")
+        show("Methods", columns, [[row[c] for c in columns] for row in rows], left=4)
+
+
+def conventions_command(
+    name: NameArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
+) -> None:
+    """FLOP conventions: what one printed number silently assumes.
+
+    Example: `omnizip-cost conventions eq9`
+    """
+    from omnizip_cost.cost import CONVENTIONS, require_convention
+
+    chosen = CONVENTIONS.values() if name is None else (require_convention(name),)
+    rows = [asdict(convention) for convention in chosen]
+    if emit(rows, as_json=as_json, as_csv=as_csv):
+        return
+    if name is not None:
+        _details(name, rows[0])
+        return
+    columns = (
+        "name",
+        "flop_per_multiply_add",
+        "widths",
+        "ffn_matrices",
+        "attention",
+        "lm_head",
+        "tokens",
+        "decode",
+        "encoders",
+    )
+    heads = ("name", "per MAC", "Q/K/V", "FFN", "pairs", "LM head", "tokens", "decode", "encoders")
+    show(
+        "Conventions (never added to each other)",
+        heads,
+        [[_text(row[column]) for column in columns] for row in rows],
+        notes=("`conventions NAME` shows one with its source.",),
+        left=9,
+    )

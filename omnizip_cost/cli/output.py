@@ -1,0 +1,70 @@
+"""Rows out: a readable table by default, ``--json`` or ``--csv`` for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from omnizip_cost.errors import InvalidValueError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="A JSON list of flat rows on stdout.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV on stdout.")]
+
+_PLAIN_WIDTH = 150
+"""Columns of a table that is not written to a terminal."""
+
+
+def emit(rows: Sequence[Mapping[str, Any] | Any], *, as_json: bool, as_csv: bool) -> bool:
+    """Write rows as JSON or CSV when asked to; return whether anything was written."""
+    if as_json and as_csv:
+        raise InvalidValueError("output", "format", "one of --json and --csv", "both")
+    if not (as_json or as_csv):
+        return False
+    flat = [{key: _plain(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118
+    if as_json:
+        print(json.dumps(flat, allow_nan=False))
+    else:
+        columns = list(dict.fromkeys(key for row in flat for key in row))
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars into Python ones, and NaN into null."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def show(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    notes: Sequence[str] = (),
+    left: int = 1,
+) -> None:
+    """Print a table on stdout: the first ``left`` columns flush left, numbers flush right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, title_style="bold")
+    for place, column in enumerate(columns):
+        table.add_column(
+            column, justify="left" if place < left else "right", overflow="fold", no_wrap=place >= left
+        )
+    for row in rows:
+        table.add_row(*row)
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
+    console.print(table)
+    for note in notes:
+        console.print(note, soft_wrap=True)
