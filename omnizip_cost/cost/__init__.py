@@ -7,7 +7,7 @@ from omnizip_cost.cost.conventions import (
     Convention,
     require_convention,
 )
-from omnizip_cost.cost.count import CostRow, count, total_flops
+from omnizip_cost.cost.count import CostRow, count, saving, total_flops
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
 
@@ -22,6 +22,7 @@ __all__ = [
     "count",
     "decoder_ops",
     "require_convention",
+    "saving",
     "total_flops",
     "vision_encoder_ops",
 ]

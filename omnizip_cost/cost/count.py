@@ -118,3 +118,8 @@ def total_flops(rows: Iterable[CostRow]) -> int:
         chosen = row.convention
         total += row.flops
     return total
+
+
+def saving(flops: int, full_flops: int) -> float:
+    """Share of the full-token FLOPs that is left (Tab. 1 prints it in whole percent)."""
+    return flops / full_flops
