@@ -264,4 +264,9 @@ def _converted(field: str, value: Any, hint: Any) -> Any:
 
 
 def _absent(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and isnan(value))
+    """None, NaN, or pandas' NA (told by its name: this module does not load pandas)."""
+    return (
+        value is None
+        or type(value).__name__ == "NAType"
+        or (isinstance(value, float) and isnan(value))
+    )

@@ -200,29 +200,50 @@ def _read_parquet(path: Path, data: bytes) -> pd.DataFrame:
 
 
 def _read_csv(path: Path, data: bytes) -> pd.DataFrame:
+    """Read every cell as text, then give each column the narrowest kind all its cells fit."""
     try:
-        frame = pd.read_csv(
-            io.BytesIO(data), keep_default_na=False, na_values=[""], float_precision="round_trip"
-        )
+        texts = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
         raise InputFileError(path, f"is not a CSV table ({_first_line(error)})") from None
-    for name in frame.columns:
-        values = frame[name]
-        if not pd.api.types.is_numeric_dtype(values) and not values.isna().all():
-            frame[name] = _lists(values)
-    return frame
+    return pd.DataFrame({name: _typed(list(texts[name])) for name in texts.columns})
 
 
-def _lists(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Decode a column in which every filled cell is a JSON list."""
-    texts = [value for value in values if isinstance(value, str)]
-    if not all(text.startswith("[") and text.endswith("]") for text in texts):
-        return values
-    try:
-        ready = [json.loads(value) if isinstance(value, str) else value for value in values]
-    except json.JSONDecodeError:
-        return values
-    return pd.Series(ready, index=values.index, dtype="object")
+def _typed(texts: list[str]) -> pd.Series[Any]:
+    """Give a column its kind: an empty cell is absent, "007" text, "[1, 2]" a list."""
+    filled = [text for text in texts if text]
+    for kind in (_whole, _boolean, _real, _list):
+        try:
+            values = [kind(text) if text else None for text in texts]
+        except ValueError:
+            continue
+        if filled:
+            return _series(values)
+    return pd.Series([text or None for text in texts], dtype="object" if not filled else None)
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if str(value) != text:
+        raise ValueError(text)
+    return value
+
+
+def _boolean(text: str) -> bool:
+    return {"True": True, "False": False}[text] if text in {"True", "False"} else _refuse(text)
+
+
+def _real(text: str) -> float:
+    digits = text.lstrip("+-")
+    coded = digits[:1] == "0" and digits[1:2].isdigit()
+    return _refuse(text) if coded or "_" in text or text != text.strip() else float(text)
+
+
+def _list(text: str) -> list[Any]:
+    return list(json.loads(text)) if text[0] == "[" else _refuse(text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
 
 
 def _first_line(error: Exception) -> str:

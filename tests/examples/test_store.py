@@ -80,6 +80,24 @@ def test_a_csv_keeps_words_that_look_like_nothing(tmp_path: Path) -> None:
     assert read_table(path)["n"].tolist()[1] == 3
 
 
+def test_csv_columns_take_the_narrowest_kind_that_fits(tmp_path: Path) -> None:
+    path = tmp_path / "kinds.csv"
+    path.write_text(
+        "whole,gaps,real,flag,code,list,none\n"
+        "1,9007199254740993,0.1,True,007,[1],\n"
+        "2,,nan,False,1,[],\n"
+    )
+    frame = read_table(path)
+    assert frame["whole"].tolist() == [1, 2]
+    assert frame["gaps"].tolist()[0] == 2**53 + 1
+    assert pd.isna(frame["gaps"][1])
+    assert frame["real"][0] == 0.1
+    assert frame["flag"].tolist() == [True, False]
+    assert frame["code"].tolist() == ["007", "1"]
+    assert frame["list"].tolist() == [[1], []]
+    assert frame["none"].isna().all()
+
+
 def test_key_ignores_what_was_measured() -> None:
     later = replace(ROW, median_s=9.0, samples_s=(9.0,), kept_tokens=460, created_utc="later")
     assert later.key == ROW.key
