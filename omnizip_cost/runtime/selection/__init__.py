@@ -89,7 +89,14 @@ def select(
         )
     audio_pruning = require_ratio("selection", "audio_pruning", audio_pruning)
     video_pruning = require_ratio("selection", "video_pruning", video_pruning)
-    _check_settings(anchor_share, merge, mode, rho_min, rho_max, rounding)
+    _check_settings(
+        anchor_share=anchor_share,
+        merge=merge,
+        mode=mode,
+        rho_min=rho_min,
+        rho_max=rho_max,
+        rounding=rounding,
+    )
     layout = read_layout(
         token_ids, audio_id=audio_id, video_id=video_id, tokens_per_grid=tokens_per_grid
     )
@@ -126,7 +133,7 @@ def select(
 
 
 def _check_settings(
-    anchor_share: float, merge: int, mode: str, rho_min: float, rho_max: float, rounding: str
+    *, anchor_share: float, merge: int, mode: str, rho_min: float, rho_max: float, rounding: str
 ) -> None:
     require_ratio("selection", "anchor_share", anchor_share)
     require_ratio("selection", "rho_min", rho_min)

@@ -14,7 +14,7 @@ from omnizip_cost.runtime.selection.rows import blocks, descending, on_device, u
 
 
 def split_salient(scores: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices of the ``kept`` best scores, and of the rest in order.
+    """Return the indices of the ``kept`` best scores, and of the rest in order.
 
     Sizes are known on the host, so nothing waits for the device.
     """
@@ -73,7 +73,7 @@ def merge_into_anchors(
 def _nearest_anchor(
     audio: torch.Tensor, others: torch.Tensor, anchors: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Largest cosine of each token to an anchor, and which anchor (the first of equals)."""
+    """Find each token's largest cosine to an anchor, and that anchor (the first of equals)."""
     targets = unit_rows(anchors).T
     cosines, groups = [], []
     for block in blocks(len(others), max(len(anchors), audio.shape[1])):

@@ -48,11 +48,11 @@ def istc(
     survivors = torch.zeros(layout.length, dtype=torch.bool, device=embeddings.device)
     alike: dict[tuple[int, bool], list[tuple[Grid, int]]] = defaultdict(list)
     for grid in layout.grids():
-        count = kept[grid.window][grid.index]
+        count = kept[grid.window][grid.ordinal]
         if count >= grid.size:
             survivors[grid.start : grid.start + grid.size] = True
         elif count > 0:
-            alike[grid.size, grid.index % 2 == 1].append((grid, count))
+            alike[grid.size, grid.ordinal % 2 == 1].append((grid, count))
     for (size, odd), members in alike.items():
         for block in blocks(len(members), size * max(size, embeddings.shape[1])):
             starts = on_device([grid.start for grid, _ in members[block]], embeddings)
@@ -96,7 +96,7 @@ def density_peaks(rows: torch.Tensor, *, mode: Mode) -> torch.Tensor:
         return rows.new_zeros(rows.shape[:2])
     if mode == "official":
         units = unit_rows(rows)
-        distance = spread = 1 - units @ units.transpose(1, 2)
+        distance = spread = 1 - _symmetric(units @ units.transpose(1, 2))
     else:
         spread = _squared_distances(rows)
         distance = spread.sqrt()
@@ -122,6 +122,11 @@ def _squared_distances(rows: torch.Tensor) -> torch.Tensor:
     Rows are centred first: the products then lose little when tokens are much alike.
     """
     centred = rows - rows.mean(dim=1, keepdim=True)
-    products = centred @ centred.transpose(1, 2)
+    products = _symmetric(centred @ centred.transpose(1, 2))
     norms = products.diagonal(dim1=1, dim2=2)
     return (norms[:, :, None] + norms[:, None, :] - 2 * products).clamp(min=0)
+
+
+def _symmetric(products: torch.Tensor) -> torch.Tensor:
+    """Remove the rounding by which (i, j) and (j, i) of a product may differ: ties stay ties."""
+    return (products + products.transpose(1, 2)) / 2

@@ -24,12 +24,12 @@ class Run(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """One temporal grid of a window; ``index`` counts from 0 in each window."""
+    """One temporal grid of a window; ``ordinal`` counts from 0 in each window."""
 
     start: int
     size: int
     window: int
-    index: int
+    ordinal: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,8 @@ class Layout:
         found = []
         for window, run in enumerate(self.video_runs):
             start = run.start
-            for index, size in enumerate(grid_sizes(run.length, self.tokens_per_grid)):
-                found.append(Grid(start, size, window, index))
+            for ordinal, size in enumerate(grid_sizes(run.length, self.tokens_per_grid)):
+                found.append(Grid(start, size, window, ordinal))
                 start += size
         return tuple(found)
 

@@ -20,11 +20,12 @@ def working_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def unit_rows(rows: torch.Tensor) -> torch.Tensor:
     """L2-normalise along the last axis, epsilon 1e-6 added to the norm (OmniZip, Eq. 4)."""
-    return rows / (rows.norm(dim=-1, keepdim=True) + NORM_EPSILON)
+    norms: torch.Tensor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    return rows / (norms + NORM_EPSILON)
 
 
 def aligned_cosine(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Cosine of row i of ``left`` with row i of ``right``; shape of either without its last axis."""
+    """Cosine of row i of ``left`` with row i of ``right``: one number per row."""
     return (unit_rows(left) * unit_rows(right)).sum(dim=-1)
 
 
@@ -35,7 +36,7 @@ def blocks(count: int, elements_each: int) -> Iterator[slice]:
 
 
 def descending(values: torch.Tensor) -> torch.Tensor:
-    """Indices that sort the last axis from high to low, the earliest of equals first."""
+    """Return the indices that sort the last axis from high to low, the earliest of equals first."""
     return torch.sort(values, dim=-1, descending=True, stable=True).indices
 
 
