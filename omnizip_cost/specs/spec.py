@@ -36,7 +36,10 @@ class ExpertsSpec:
         _require_positive(self, "experts", "experts_per_token", "intermediate_size")
         if self.experts_per_token > self.experts:
             raise InvalidValueError(
-                "ExpertsSpec", "experts_per_token", f"at most {self.experts}", self.experts_per_token
+                "ExpertsSpec",
+                "experts_per_token",
+                f"at most {self.experts}",
+                self.experts_per_token,
             )
 
 
@@ -53,6 +56,7 @@ class TextSpec:
     vocab_size: int
     tied_embeddings: bool
     qkv_bias: bool
+    output_bias: bool = False
     qk_norm: bool = False
     ffn_matrices: int = 3
     experts: ExpertsSpec | None = None
@@ -76,12 +80,12 @@ class TextSpec:
 
     @property
     def query_width(self) -> int:
-        """h * a."""
+        """H * a."""
         return self.heads * self.head_dim
 
     @property
     def kv_width(self) -> int:
-        """g * a."""
+        """G * a."""
         return self.kv_heads * self.head_dim
 
 
@@ -135,6 +139,7 @@ class VisionEncoderSpec:
     """Side of an attention window in pixels; None: every layer attends over its whole grid."""
     full_attention_layers: tuple[int, ...] = ()
     deepstack_layers: tuple[int, ...] = ()
+    """As published: each has a merger, which runs if the encoder has such a layer."""
     position_embeddings: int | None = None
     """Learned positions (Qwen3-Omni); None: rotary only."""
 
@@ -157,6 +162,11 @@ class VisionEncoderSpec:
     def pixels_per_token(self) -> int:
         """Side of the square of pixels behind one token (28 in Qwen2.5-Omni, 32 in Qwen3-Omni)."""
         return self.patch_size * self.merge_size
+
+    @property
+    def deepstack_mergers_run(self) -> int:
+        """Deepstack mergers that run: those whose layer exists."""
+        return len({layer for layer in self.deepstack_layers if layer < self.layers})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

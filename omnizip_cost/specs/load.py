@@ -1,0 +1,202 @@
+"""Finding a model by bundled name or by path, and reading it into a spec.
+
+Nothing here but the standard library is imported, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from omnizip_cost.errors import (
+    InputFileError,
+    InvalidValueError,
+    UnknownNameError,
+    UnsupportedModelError,
+)
+from omnizip_cost.specs.families import FALLBACKS, read_thinker, refuse_quantization
+from omnizip_cost.specs.section import Section
+from omnizip_cost.specs.spec import Family, ThinkerSpec
+from omnizip_cost.units import MEBI
+
+_BUNDLED = ("qwen2.5-omni-7b", "qwen2.5-omni-3b", "qwen3-omni-30b-a3b", "omni-tiny")
+_DATA = Path(__file__).with_name("data")
+
+_WHOLE_MODELS: dict[str, Family] = {"qwen2_5_omni": "qwen2.5-omni", "qwen3_omni_moe": "qwen3-omni"}
+_THINKERS: dict[str, Family] = {
+    "qwen2_5_omni_thinker": "qwen2.5-omni",
+    "qwen3_omni_moe_thinker": "qwen3-omni",
+}
+"""``model_type`` of the config classes in transformers 5.17 and 5.23."""
+
+_SUPPORTED = "supported: " + ", ".join((*_WHOLE_MODELS, *_THINKERS))
+
+_LARGEST_CONFIG_BYTES = 16 * MEBI
+"""Published configs hold some 20 kB; anything this large is another file, such as weights."""
+
+
+def bundled_names() -> tuple[str, ...]:
+    """Names that :func:`load_spec` knows without a file."""
+    return _BUNDLED
+
+
+def bundled_source(name: str) -> str:
+    """Where the facts of a bundled model come from.
+
+    Raises
+    ------
+    UnknownNameError
+        No bundled model has this name.
+    """
+    return load_bundled(name).source
+
+
+def load_spec(name_or_path: str | os.PathLike[str]) -> ThinkerSpec:
+    """Return the spec of a bundled model, or of a Hugging Face ``config.json``.
+
+    Parameters
+    ----------
+    name_or_path
+        A name of :func:`bundled_names`, or the path of a ``config.json`` of the Qwen2.5-Omni or
+        Qwen3-Omni family, of a directory that holds one, or of a thinker's config alone.
+        A bundled name always means the bundled model; anything else that has a separator, ends in
+        ``.json`` or exists on disk is a path.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither a bundled name nor a path.
+    InputFileError
+        The file is missing, is not JSON, or lacks a size.
+    InvalidValueError
+        A field has the wrong type or an impossible value.
+    UnsupportedModelError
+        Another family, or a feature whose cost is not modelled.
+
+    Examples
+    --------
+    >>> load_spec("qwen2.5-omni-7b").text.layers
+    28
+    """
+    if isinstance(name_or_path, str):
+        if name_or_path in _BUNDLED or not _looks_like_path(name_or_path):
+            return load_bundled(name_or_path)
+    elif not isinstance(name_or_path, os.PathLike):
+        raise InvalidValueError("load_spec", "name_or_path", "a name or a path", name_or_path)
+    return load_config(Path(name_or_path))
+
+
+def load_bundled(name: str) -> ThinkerSpec:
+    """Return the spec of the bundled model ``name``."""
+    if name not in _BUNDLED:
+        raise UnknownNameError("model", name, _BUNDLED)
+    path = _DATA / f"{name}.json"
+    record = _read_object(path)
+    unknown = sorted(set(record) ^ {"name", "source", "config"})
+    if unknown:
+        raise InputFileError(path, f"a record has name, source and config, not {unknown}")
+    return _spec(path, record["config"], name=record["name"], source=record["source"])
+
+
+def load_config(path: Path) -> ThinkerSpec:
+    """Return the spec of the ``config.json`` at ``path`` or in the directory ``path``.
+
+    Its name is the directory's, or the file's own when that is not ``config.json``.
+    """
+    if _exists(path) and path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputFileError(
+                path, "this directory holds no config.json", "give the one of a checkpoint"
+            )
+        path = path / "config.json"
+    document = _read_object(path)
+    name = path.resolve().parent.name if path.name == "config.json" else path.stem
+    return _spec(path, document, name=name, source=f"{path}, read as given")
+
+
+def _looks_like_path(name: str) -> bool:
+    separators = {os.sep, os.altsep} - {None}
+    return bool(name) and (
+        any(str(mark) in name for mark in separators)
+        or name.lower().endswith(".json")
+        or _exists(Path(name))
+    )
+
+
+def _exists(path: Path) -> bool:
+    """Whether ``path`` exists; a string that no file could be called does not."""
+    with suppress(OSError):
+        return path.exists()
+    return False
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in the file ``path``."""
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST_CONFIG_BYTES:
+            raise InputFileError(path, f"{size} bytes is no config.json", "give the model's config")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        near = get_close_matches(path.name.lower(), _BUNDLED, n=1, cutoff=0.5)
+        hint = f"did you mean the bundled {near[0]}?" if near else "check the path"
+        raise InputFileError(path, "no such file or directory", hint) from error
+    except OSError as error:
+        raise InputFileError(path, f"cannot be read ({error.strerror})") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InputFileError(path, f"not valid JSON ({error.msg} at {place})") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise InputFileError(path, "not valid JSON (not text, or nested without end)") from error
+    if not isinstance(document, dict):
+        kind = type(document).__name__
+        raise InputFileError(path, f"holds a JSON {kind}, not an object", "give a config.json")
+    return document
+
+
+def _spec(path: Path, document: dict[str, Any], *, name: str, source: str) -> ThinkerSpec:
+    whole = Section(path=str(path), label="", values=document, fallbacks={})
+    refuse_quantization(whole)
+    if "thinker_config" not in document:
+        family = _family(whole, _THINKERS)
+        thinker = Section(
+            path=str(path), label="", values=document, fallbacks=FALLBACKS[family]["thinker_config"]
+        )
+        return read_thinker(thinker, family, name=name, source=source)
+    outer = _family(whole, _WHOLE_MODELS) if "model_type" in document else None
+    thinker = whole.child("thinker_config", {})
+    inner = _family(thinker, _THINKERS) if "model_type" in thinker.values else outer
+    if inner is None:
+        inner = _family(thinker, _THINKERS)
+    if outer not in (None, inner):
+        raise UnsupportedModelError(
+            thinker.place,
+            f"its model_type is of family {inner}, but the file's is of family {outer}",
+            "both must name one family",
+        )
+    thinker = whole.child("thinker_config", FALLBACKS[inner]["thinker_config"])
+    return read_thinker(thinker, inner, name=name, source=source)
+
+
+def _family(section: Section, known: dict[str, Family]) -> Family:
+    """Return the family that the section's ``model_type`` names."""
+    kind = section.values.get("model_type")
+    if kind is None:
+        raise InputFileError(
+            section.place, "lacks model_type, which names the model family", _SUPPORTED
+        )
+    if not isinstance(kind, str):
+        raise InvalidValueError(section.place, "model_type", "a string", kind, _SUPPORTED)
+    if kind in known:
+        return known[kind]
+    if kind in _WHOLE_MODELS:
+        raise InputFileError(
+            section.path, "lacks its thinker_config section", "give the whole model's config.json"
+        )
+    raise UnsupportedModelError(
+        section.place, f"model family {kind!r} (model_type) is not supported", _SUPPORTED
+    )
