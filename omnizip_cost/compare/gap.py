@@ -1,0 +1,68 @@
+"""Where the gap between FLOPs and time goes: the stage that makes the difference, in a sentence."""
+
+from __future__ import annotations
+
+from omnizip_cost.results import MeasurementRow
+from omnizip_cost.units import GIGA, MILLI
+
+Stages = dict[str, MeasurementRow]
+
+
+def explain(
+    stages: Stages, full: Stages, flops: dict[str, int], flops_full: dict[str, int]
+) -> tuple[str, str]:
+    """Stage with the largest gap between its time and the time its FLOPs predict.
+
+    A stage's predicted time is its full-token time scaled by its FLOPs (prefill, decode), or
+    unchanged (encoders and assembly, which no method shortens), or nothing (selection, which
+    Eq. 9 leaves out).
+
+    Returns
+    -------
+    tuple of str
+        Stage name (empty for full tokens) and one sentence with the gap in milliseconds.
+    """
+    if stages.keys() == full.keys() and all(stages[name] is full[name] for name in stages):
+        return "", "the reference"
+    gaps: dict[str, float] = {}
+    for name, row in stages.items():
+        if row.median_s is None:
+            continue
+        whole = full[name].median_s if name in full else None
+        gaps[name] = row.median_s - _expected(name, whole, flops, flops_full)
+    if not gaps:
+        return "", ""
+    name = max(gaps, key=lambda stage: abs(gaps[stage]))
+    return name, _sentence(name, gaps[name], stages[name], full.get(name), flops, flops_full)
+
+
+def _expected(
+    name: str, whole: float | None, flops: dict[str, int], flops_full: dict[str, int]
+) -> float:
+    if whole is None:
+        return 0.0
+    if name in flops and flops_full[name]:
+        return whole * flops[name] / flops_full[name]
+    return whole
+
+
+def _sentence(
+    name: str,
+    gap_s: float,
+    row: MeasurementRow,
+    whole: MeasurementRow | None,
+    flops: dict[str, int],
+    flops_full: dict[str, int],
+) -> str:
+    took = f"{abs(gap_s) / MILLI:,.1f} ms"
+    if name == "selection":
+        return f"selection takes {took} that Eq. 9 and the exact count leave out"
+    way = "more" if gap_s > 0 else "less"
+    sentence = f"{name.replace('_', ' ')} takes {took} {way} than its FLOPs predict"
+    if name in flops and whole is not None and whole.median_s and row.median_s and flops[name]:
+        rate = flops[name] / row.median_s / GIGA
+        rate_full = flops_full[name] / whole.median_s / GIGA
+        sentence += f": {rate:,.4g} GFLOP/s against {rate_full:,.4g} at full length"
+    elif name not in flops:
+        sentence = f"{name.replace('_', ' ')} took {took} {way} than in the full-token run"
+    return sentence

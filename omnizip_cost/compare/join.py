@@ -1,0 +1,253 @@
+"""Predicted against observed: one row per measured configuration, with signed errors.
+
+Speed-ups are over full tokens of the same model, clip, device and environment, and compare like
+with like: prefill FLOPs (decoder and head) with prefill time; encoders and selection are stages
+of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from omnizip_cost.compare.counts import phase_flops
+from omnizip_cost.compare.gap import explain
+from omnizip_cost.cost import EXACT
+from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.results import FlatRow, MeasurementRow
+from omnizip_cost.specs.spec import ThinkerSpec
+
+Stages = dict[str, MeasurementRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareRow(FlatRow):
+    """One configuration: what the formulas predict, what was observed, how far apart."""
+
+    model: str
+    weights: str
+    device: str
+    dtype: str
+    attention: str
+    clip: str
+    method: str
+    label: str
+    mode: str
+    rho_a: float | None
+    rho_v: float | None
+    retained: float | None
+    """Nominal."""
+    realised: float | None
+    full_tokens: int
+    kept_tokens: int | None
+    flops_eq9_full: int
+    """Prefill of full tokens under Eq. 9 (audio+video tokens only)."""
+    flops_eq9: int | None = None
+    flops_exact_full: int
+    """Prefill of full tokens as torch counts it, logits at every position included."""
+    flops_exact: int | None = None
+    speedup_eq9: float | None = None
+    speedup_exact: float | None = None
+    speedup_observed: float | None = None
+    speedup_observed_low: float | None = None
+    speedup_observed_high: float | None = None
+    """Quartiles of the ratios, round by round where rounds were interleaved."""
+    error_eq9: float | None = None
+    """Signed: predicted / observed - 1."""
+    error_exact: float | None = None
+    prefill_s: float | None = None
+    prefill_low_s: float | None = None
+    prefill_high_s: float | None = None
+    selection_s: float | None = None
+    audio_encoder_s: float | None = None
+    vision_encoder_s: float | None = None
+    assembly_s: float | None = None
+    decode_s_per_token: float | None = None
+    decode_speedup_exact: float | None = None
+    decode_speedup_observed: float | None = None
+    end_to_end_s: float | None = None
+    end_to_end_speedup: float | None = None
+    peak_memory_bytes: int | None = None
+    status: str = "ok"
+    reason: str = ""
+    largest_gap_stage: str = ""
+    explanation: str = ""
+    scores: str = ""
+
+
+def compare(rows: Iterable[MeasurementRow], specs: dict[str, ThinkerSpec]) -> list[CompareRow]:
+    """Join measured cells with the counts of what they kept, in the order of the rows.
+
+    Parameters
+    ----------
+    rows : iterable of MeasurementRow
+    specs : dict of ThinkerSpec
+        By the model name that the rows carry.
+
+    Raises
+    ------
+    InvalidValueError
+        No rows, no spec for a model, or a configuration without a full-token measurement.
+    """
+    cells: dict[tuple[object, ...], Stages] = {}
+    for row in rows:
+        cells.setdefault(row.cell_key, {})[row.stage] = row
+    if not cells:
+        raise InvalidValueError("compare", "rows", "at least one measured cell", 0)
+    references = {
+        _setting(_any(stages)): stages
+        for stages in cells.values()
+        if _any(stages).method == "full" and "prefill" in stages
+    }
+    out = []
+    for stages in cells.values():
+        sample = _any(stages)
+        full = references.get(_setting(sample))
+        if full is None or full["prefill"].status != "ok":
+            raise InvalidValueError(
+                "compare",
+                "full tokens",
+                f"measured for {sample.model} on {sample.clip!r} ({sample.device})",
+                "no such row" if full is None else full["prefill"].status,
+                "profile with `--method full` into the same folder",
+            )
+        if sample.model not in specs:
+            raise InvalidValueError("compare", "model", "one with a known config", sample.model)
+        out.append(_compare(stages, full, specs[sample.model]))
+    return out
+
+
+def _any(stages: Stages) -> MeasurementRow:
+    return stages.get("prefill") or next(iter(stages.values()))
+
+
+def _setting(row: MeasurementRow) -> tuple[object, ...]:
+    """Everything that must agree before two times may be divided."""
+    return (
+        row.environment_id,
+        row.model,
+        row.weights,
+        row.device,
+        row.dtype,
+        row.attention,
+        row.clip,
+        row.full_tokens,
+        row.decode_steps,
+    )
+
+
+def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
+    cell, reference = _any(stages), full["prefill"]
+    eq9_full = phase_flops(reference, spec, "eq9")
+    exact_full = phase_flops(reference, spec, EXACT)
+    common = {
+        name: getattr(cell, name)
+        for name in (
+            "model",
+            "weights",
+            "device",
+            "dtype",
+            "attention",
+            "clip",
+            "method",
+            "label",
+            "mode",
+            "rho_a",
+            "rho_v",
+            "retained",
+            "realised",
+            "full_tokens",
+            "kept_tokens",
+            "scores",
+        )
+    }
+    base = {
+        **common,
+        "flops_eq9_full": eq9_full["prefill"],
+        "flops_exact_full": exact_full["prefill"],
+    }
+    broken = next((row for row in stages.values() if row.status != "ok"), None)
+    if broken is not None:
+        return CompareRow(**base, status=broken.status, reason=broken.reason)
+    eq9, exact = phase_flops(cell, spec, "eq9"), phase_flops(cell, spec, EXACT)
+    speedup_eq9 = eq9_full["prefill"] / eq9["prefill"]
+    speedup_exact = exact_full["prefill"] / exact["prefill"]
+    low, observed, high = _speedup(reference.samples_s, cell.samples_s)
+    total, total_full = _total(stages), _total(full)
+    stage, sentence = explain(stages, full, exact, exact_full)
+    return CompareRow(
+        **base,
+        flops_eq9=eq9["prefill"],
+        flops_exact=exact["prefill"],
+        speedup_eq9=speedup_eq9,
+        speedup_exact=speedup_exact,
+        speedup_observed=observed,
+        speedup_observed_low=low,
+        speedup_observed_high=high,
+        error_eq9=speedup_eq9 / observed - 1,
+        error_exact=speedup_exact / observed - 1,
+        prefill_s=cell.median_s,
+        prefill_low_s=cell.low_s,
+        prefill_high_s=cell.high_s,
+        selection_s=_seconds(stages, "selection"),
+        audio_encoder_s=_seconds(stages, "audio_encoder"),
+        vision_encoder_s=_seconds(stages, "vision_encoder"),
+        assembly_s=_seconds(stages, "assembly"),
+        decode_s_per_token=_per_token(stages),
+        decode_speedup_exact=exact_full["decode"] / exact["decode"] if exact["decode"] else None,
+        decode_speedup_observed=_ratio(_seconds(full, "decode"), _seconds(stages, "decode")),
+        end_to_end_s=total,
+        end_to_end_speedup=total_full / total,
+        peak_memory_bytes=_peak(stages),
+        largest_gap_stage=stage,
+        explanation=sentence,
+    )
+
+
+def _speedup(full: Sequence[float], cell: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile of the speed-up.
+
+    Interleaved rounds give equally many samples of both, taken next to each other: their ratios
+    are free of the machine's drift. Otherwise the medians are divided, and the quartiles of one
+    by those of the other bound the spread.
+    """
+    if len(full) == len(cell) >= 2:
+        ratios = [a / b for a, b in zip(full, cell, strict=True)]
+        low, middle, high = quantiles(ratios, n=4, method="inclusive")
+        return low, middle, high
+    if len(full) >= 2 and len(cell) >= 2:
+        a = quantiles(full, n=4, method="inclusive")
+        b = quantiles(cell, n=4, method="inclusive")
+        return a[0] / b[2], a[1] / b[1], a[2] / b[0]
+    ratio = median(full) / median(cell)
+    return ratio, ratio, ratio
+
+
+def _seconds(stages: Stages, stage: str) -> float | None:
+    return stages[stage].median_s if stage in stages else None
+
+
+def _total(stages: Stages) -> float:
+    return sum(row.median_s or 0.0 for row in stages.values())
+
+
+def _per_token(stages: Stages) -> float | None:
+    row = stages.get("decode")
+    if row is None or row.median_s is None or not row.decode_steps:
+        return None
+    return row.median_s / row.decode_steps
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return above / below if above and below else None
+
+
+def _peak(stages: Stages) -> int | None:
+    """Most bytes over the stages: allocated on CUDA, resident on CPU."""
+    seen = [
+        peak
+        for row in stages.values()
+        if (peak := row.peak_allocated_bytes or row.resident_bytes) is not None
+    ]
+    return max(seen, default=None)

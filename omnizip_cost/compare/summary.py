@@ -1,0 +1,45 @@
+"""How far predictions miss, over all configurations of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from omnizip_cost.compare.join import CompareRow
+from omnizip_cost.results import FlatRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSummary(FlatRow):
+    """Mean and worst absolute error of predicted prefill speed-ups."""
+
+    prediction: str
+    configurations: int
+    mean_error: float
+    worst_error: float
+    """Signed, of the configuration with the largest absolute error."""
+    worst_label: str
+
+
+def summarise(rows: Iterable[CompareRow]) -> list[ErrorSummary]:
+    """Errors of Eq. 9 and of the exact count over all compressed configurations."""
+    compressed = [row for row in rows if row.status == "ok" and row.method != "full"]
+    summaries = []
+    for prediction in ("eq9", "exact"):
+        errors = [
+            (error, row.label)
+            for row in compressed
+            if (error := row[f"error_{prediction}"]) is not None
+        ]
+        if errors:
+            worst, label = max(errors, key=lambda pair: abs(pair[0]))
+            summaries.append(
+                ErrorSummary(
+                    prediction=prediction,
+                    configurations=len(errors),
+                    mean_error=sum(abs(error) for error, _ in errors) / len(errors),
+                    worst_error=worst,
+                    worst_label=label,
+                )
+            )
+    return summaries
