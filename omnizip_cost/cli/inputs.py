@@ -89,7 +89,7 @@ class InputOptions:
         if self.tokens is not None:
             self._refuse_beside("--tokens")
             return bare_workload(self.tokens)
-        settings = self.settings()
+        settings = self.settings(spec)
         if self.clip is not None:
             self._refuse_beside("CLIP")
             return clip_workload(self.clip, spec, settings=settings, **text)
@@ -103,20 +103,23 @@ class InputOptions:
             **text,
         )
 
-    def settings(self) -> VideoSettings:
-        """Return the video settings, the processor's defaults where nothing was said."""
-        from omnizip_cost.workload import VideoSettings
+    def settings(self, spec: ThinkerSpec) -> VideoSettings:
+        """Return the video settings: the model's processor's defaults where nothing was said."""
+        from dataclasses import replace
 
-        said = {
+        from omnizip_cost.workload import default_settings
+
+        defaults = default_settings(spec)
+        said: dict[str, float | int] = {
             name: value
             for name in ("fps", "min_pixels", "max_pixels", "max_frames")
             if (value := getattr(self, name)) is not None
         }
-        if "max_pixels" in said and "min_pixels" not in said:
-            said["min_pixels"] = min(said["max_pixels"], VideoSettings().min_pixels)
-        if "max_frames" in said:
-            said["min_frames"] = min(said["max_frames"], VideoSettings().min_frames)
-        return VideoSettings(**said)
+        if self.max_pixels is not None and self.min_pixels is None:
+            said["min_pixels"] = min(self.max_pixels, defaults.min_pixels)
+        if self.max_frames is not None:
+            said["min_frames"] = min(self.max_frames, defaults.min_frames)
+        return replace(defaults, **said)  # type: ignore[arg-type]
 
     def _refuse_beside(self, source: str) -> None:
         """Options that only describe a clip in numbers make no sense beside ``source``."""

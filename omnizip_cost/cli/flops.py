@@ -1,0 +1,150 @@
+"""``flops``: theoretical cost and saving of any configuration, under any convention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from omnizip_cost.cli.inputs import (
+    ClipArgument,
+    FpsOption,
+    InputOptions,
+    MaxFramesOption,
+    MaxPixelsOption,
+    MinPixelsOption,
+    ModelOption,
+    NoAudioOption,
+    PixelsOption,
+    SecondsOption,
+    TextOption,
+    TokensOption,
+    parse_names,
+)
+from omnizip_cost.cli.methods import (
+    AudioPruningOption,
+    FastvLayerOption,
+    MethodOption,
+    MethodOptions,
+    ModeOption,
+    RetainedOption,
+    VideoPruningOption,
+)
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+
+if TYPE_CHECKING:
+    from omnizip_cost.compression import Plan
+    from omnizip_cost.cost import CostRow
+    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.workload import Workload
+
+DEFAULT_CONVENTIONS = "eq9,torch,hardware"
+
+ConventionOption = Annotated[
+    str,
+    typer.Option("--convention", help="Names separated by commas; see `conventions`."),
+]
+DecodeOption = Annotated[int, typer.Option("--decode", help="R: decoded tokens.")]
+
+
+def flops_command(
+    model: ModelOption,
+    clip: ClipArgument = None,
+    tokens: TokensOption = None,
+    seconds: SecondsOption = None,
+    pixels: PixelsOption = None,
+    no_audio: NoAudioOption = False,
+    fps: FpsOption = None,
+    min_pixels: MinPixelsOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_frames: MaxFramesOption = None,
+    text_tokens: TextOption = None,
+    method: MethodOption = None,
+    retained: RetainedOption = None,
+    audio_pruning: AudioPruningOption = None,
+    video_pruning: VideoPruningOption = None,
+    mode: ModeOption = "paper",
+    fastv_layer: FastvLayerOption = 5,
+    convention: ConventionOption = DEFAULT_CONVENTIONS,
+    decode: DecodeOption = 100,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Theoretical cost and saving, under Eq. 9, an exact count, or any named convention.
+
+    Example: `omnizip-cost flops --model qwen2.5-omni-7b --tokens 10004 --method all`
+    """
+    from omnizip_cost.cost import count, require_convention
+    from omnizip_cost.specs import load_spec
+
+    names = [require_convention(name).name for name in parse_names(convention)]
+    spec = load_spec(model)
+    work = InputOptions(
+        clip=clip,
+        tokens=tokens,
+        seconds=seconds,
+        pixels=pixels,
+        no_audio=no_audio,
+        fps=fps,
+        min_pixels=min_pixels,
+        max_pixels=max_pixels,
+        max_frames=max_frames,
+        text_tokens=text_tokens,
+    ).workload(spec)
+    options = MethodOptions(
+        method=method,
+        retained=retained,
+        audio_pruning=audio_pruning,
+        video_pruning=video_pruning,
+        mode=mode,
+        fastv_layer=fastv_layer,
+    )
+    plans = options.plans(work, spec)
+    counted = [
+        (plan, {name: count(spec, plan, name, decode, workload=work) for name in names})
+        for plan in plans
+    ]
+    rows = [row for _, groups in counted for name in names for row in groups[name]]
+    if not emit(rows, as_json=as_json, as_csv=as_csv):
+        _print(spec, work, counted, names, decode)
+
+
+def _print(
+    spec: ThinkerSpec,
+    work: Workload,
+    counted: list[tuple[Plan, dict[str, list[CostRow]]]],
+    names: list[str],
+    decode: int,
+) -> None:
+    """One line per configuration; every convention in a column of its own, never summed."""
+    from omnizip_cost.compression import make_plan
+    from omnizip_cost.cost import count, saving, total_flops
+    from omnizip_cost.units import TERA
+
+    full = make_plan("full", work, spec)
+    whole = {name: total_flops(count(spec, full, name, decode, workload=work)) for name in names}
+    heads = ["method", "retained", "realised", "rho_a, rho_v", "tokens"]
+    for name in names:
+        heads += [f"{name} TFLOP", "of full"]
+    lines = []
+    for plan, groups in counted:
+        pair = "-" if plan.rho_a is None else f"{plan.rho_a:.3g}, {plan.rho_v:.3g}"
+        line = [
+            plan.method,
+            f"{plan.retained:.1%}",
+            f"{plan.realised:.1%}",
+            pair,
+            f"{plan.kept_tokens:,}",
+        ]
+        for name in names:
+            total = total_flops(groups[name])
+            line += [f"{total / TERA:,.4g}", f"{saving(total, whole[name]):.1%}"]
+        lines.append(line)
+    notes = [
+        f"Prefill of {work.tokens:,} tokens ({work.av_tokens:,} audio+video) and {decode} decoded "
+        "tokens. Columns follow different conventions (see `conventions`): never add or divide "
+        "across them.",
+        *dict.fromkeys(note for plan, _ in counted for note in plan.notes),
+        *work.notes,
+    ]
+    show(f"{spec.name}, {work.name}", heads, lines, notes=notes)

@@ -1,0 +1,116 @@
+"""The options that say what is compressed and how far; shared by ``flops`` and ``profile``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from omnizip_cost.cli.inputs import parse_names, parse_ratios
+from omnizip_cost.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from omnizip_cost.compression import Plan, Setting
+    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.workload import Workload
+
+MethodOption = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        help="Names separated by commas, or `all`. Default: `full` without a ratio, `omnizip` "
+        "with one. A method without a ratio takes the paper's settings.",
+    ),
+]
+RetainedOption = Annotated[
+    str | None, typer.Option("--retained", help="Shares of audio+video tokens kept: 0.45,0.35")
+]
+AudioPruningOption = Annotated[
+    float | None, typer.Option("--audio-pruning", help="rho_a, with --video-pruning.")
+]
+VideoPruningOption = Annotated[
+    float | None, typer.Option("--video-pruning", help="rho_v, with --audio-pruning.")
+]
+ModeOption = Annotated[
+    str, typer.Option("--mode", help="OmniZip as in the `paper` or as in the `official` code.")
+]
+FastvLayerOption = Annotated[
+    int, typer.Option("--fastv-layer", help="K: layers that FastV runs on all tokens.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodOptions:
+    """What the user said about methods and ratios, not yet checked."""
+
+    method: str | None = None
+    retained: str | None = None
+    audio_pruning: float | None = None
+    video_pruning: float | None = None
+    mode: str = "paper"
+    fastv_layer: int = 5
+
+    def settings(self) -> list[Setting]:
+        """Return every (method, ratio) asked for, in order."""
+        from omnizip_cost.compression import METHODS, PAPER_SETTINGS, Setting, require_method
+
+        pair = self.audio_pruning is not None or self.video_pruning is not None
+        if pair and self.retained is not None:
+            raise InvalidValueError(
+                "input",
+                "ratio",
+                "either --retained or the pair --audio-pruning and --video-pruning",
+                "both",
+            )
+        if pair and (self.audio_pruning is None or self.video_pruning is None):
+            missing = "--audio-pruning" if self.audio_pruning is None else "--video-pruning"
+            raise InvalidValueError("input", missing, "given together with its partner", None)
+        ratios = None if self.retained is None else parse_ratios("--retained", self.retained)
+        default = "omnizip" if pair or ratios else "full"
+        names = parse_names(self.method or default)
+        names = list(METHODS) if names == ["all"] else names
+        chosen: list[Setting] = []
+        for name in names:
+            require_method(name)
+            if name == "full":
+                chosen.append(Setting(method="full", retained=1.0))
+            elif ratios is not None:
+                chosen += [Setting(method=name, retained=ratio) for ratio in ratios]
+            elif pair:
+                chosen.append(
+                    Setting(
+                        method=name,
+                        retained=float("nan"),
+                        rho_a=self.audio_pruning,
+                        rho_v=self.video_pruning,
+                    )
+                )
+            else:
+                chosen += [setting for setting in PAPER_SETTINGS if setting.method == name]
+        if not chosen:
+            raise InvalidValueError("input", "--method", "at least one name", self.method)
+        return chosen
+
+    def plans(self, work: Workload, spec: ThinkerSpec) -> list[Plan]:
+        """Return the plan of every setting on this workload."""
+        return [self.plan(setting, work, spec) for setting in self.settings()]
+
+    def plan(self, setting: Setting, work: Workload, spec: ThinkerSpec) -> Plan:
+        """Return the plan of one setting on this workload."""
+        from omnizip_cost.compression import make_plan
+
+        if setting.method == "full":
+            return make_plan("full", work, spec)
+        bare = work.bare_tokens is not None
+        nominal = None if setting.retained != setting.retained else setting.retained
+        return make_plan(
+            setting.method,
+            work,
+            spec,
+            retained=nominal,
+            audio_pruning=None if bare and nominal is not None else setting.rho_a,
+            video_pruning=None if bare and nominal is not None else setting.rho_v,
+            mode=self.mode,  # type: ignore[arg-type]
+            fastv_layer=self.fastv_layer,
+        )
