@@ -16,6 +16,10 @@ class VideoSettings:
     max_pixels: int = 768 * 28 * 28
     min_frames: int = 4
     max_frames: int = 768
+    cap_pixels_per_frame: bool = False
+    """Also hold each frame to an even share of ``max_video_tokens`` (off by default in the
+    processor of transformers 5.17 to 5.23; ``qwen-vl-utils`` has it on)."""
+    max_video_tokens: int = 128_000
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 1000:
@@ -33,6 +37,10 @@ class VideoSettings:
                 "min_frames",
                 f"between 1 and max_frames ({self.max_frames})",
                 self.min_frames,
+            )
+        if self.max_video_tokens <= 0:
+            raise InvalidValueError(
+                "video settings", "max_video_tokens", "a positive number", self.max_video_tokens
             )
 
 
