@@ -10,18 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from omnizip_cost.compression import allocate as allocate
+    from omnizip_cost.compression import allocate
     from omnizip_cost.compression import make_plan as plan
-    from omnizip_cost.cost import count as count
-    from omnizip_cost.cost import total_flops as total_flops
-    from omnizip_cost.runtime.build import build_thinker as build_thinker
-    from omnizip_cost.runtime.build import load_checkpoint as load_checkpoint
-    from omnizip_cost.runtime.compressed import compressed as compressed
-    from omnizip_cost.runtime.selection import select as select
-    from omnizip_cost.specs import load_spec as load_spec
-    from omnizip_cost.workload import bare_workload as bare_workload
-    from omnizip_cost.workload import clip_workload as clip_workload
-    from omnizip_cost.workload import workload as workload
+    from omnizip_cost.cost import count, total_flops
+    from omnizip_cost.runtime.build import build_thinker, load_checkpoint
+    from omnizip_cost.runtime.compressed import compressed
+    from omnizip_cost.runtime.selection import select
+    from omnizip_cost.specs import load_spec
+    from omnizip_cost.workload import bare_workload, clip_workload, workload
 
 __version__ = "0.1.0"
 
@@ -40,7 +36,21 @@ _PUBLIC = {
     "workload": ("workload", "workload"),
 }
 
-__all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
+__all__ = [
+    "__version__",
+    "allocate",
+    "bare_workload",
+    "build_thinker",
+    "clip_workload",
+    "compressed",
+    "count",
+    "load_checkpoint",
+    "load_spec",
+    "plan",
+    "select",
+    "total_flops",
+    "workload",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -72,3 +72,10 @@ class ConventionMismatchError(OmnizipCostError):
             f"counts under {left!r} and {right!r} cannot be added: "
             "convert both to one convention first"
         )
+
+
+def require_ratio(owner: str, field: str, value: object) -> float:
+    """Return a ratio in [0, 1], or raise :class:`InvalidValueError`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidValueError(owner, field, "a ratio in [0, 1]", value)
+    return float(value)

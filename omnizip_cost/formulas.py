@@ -42,7 +42,7 @@ def causal_pairs_doubled(n: Number, past: Number = 0) -> Number:
 
 
 def decode_pairs_doubled(n: Number, steps: Number) -> Number:
-    """Twice the pairs of ``steps`` decode steps after ``n`` cached tokens; step i sees n + i keys."""
+    """Twice the pairs of ``steps`` decode steps after ``n`` cached tokens: step i sees n + i."""
     return 2 * n * steps + steps * (steps + 1)
 
 
@@ -72,9 +72,7 @@ def decoder_layer(
     and every query seeing every key, one FLOP per multiply-add.
     """
     return (
-        projections(n, d, q, kv)
-        + attention(pairs_doubled, q)
-        + feed_forward(n, d, m, ffn_matrices)
+        projections(n, d, q, kv) + attention(pairs_doubled, q) + feed_forward(n, d, m, ffn_matrices)
     )
 
 

@@ -34,9 +34,7 @@ PixelsOption = Annotated[
     str | None,
     typer.Option("--pixels", help="Source size HxW in pixels, before resizing, e.g. 252x448."),
 ]
-NoAudioOption = Annotated[
-    bool, typer.Option("--no-audio", help="The described clip has no sound.")
-]
+NoAudioOption = Annotated[bool, typer.Option("--no-audio", help="The described clip has no sound.")]
 FpsOption = Annotated[float | None, typer.Option("--fps", help="Frames sampled per second [2].")]
 MinPixelsOption = Annotated[
     int | None, typer.Option("--min-pixels", help="Least pixels of a resized frame [100352].")
@@ -156,7 +154,9 @@ def parse_ratios(option: str, text: str) -> list[float]:
         except ValueError:
             value = -1.0
         if not 0 <= value <= 1:
-            raise InvalidValueError("input", option, "ratios in [0, 1], like 0.5,0.35", part.strip())
+            raise InvalidValueError(
+                "input", option, "ratios in [0, 1], like 0.5,0.35", part.strip()
+            )
         ratios.append(value)
     return ratios
 

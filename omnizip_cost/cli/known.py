@@ -63,7 +63,7 @@ def models_command(
             (*(_text(row[column]) for column in columns), _text(row["total_parameters"]))
             for row in rows
         ],
-        notes=("`models NAME` shows one with its source; any config.json of these families works.",),
+        notes=("`models NAME` shows one with its source; any config.json of its family works.",),
     )
 
 

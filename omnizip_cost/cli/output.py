@@ -59,7 +59,10 @@ def show(
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, title_style="bold")
     for place, column in enumerate(columns):
         table.add_column(
-            column, justify="left" if place < left else "right", overflow="fold", no_wrap=place >= left
+            column,
+            justify="left" if place < left else "right",
+            overflow="fold",
+            no_wrap=place >= left,
         )
     for row in rows:
         table.add_row(*row)

@@ -39,13 +39,9 @@ def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
     )
 
 
-def phase_flops(
-    row: MeasurementRow, spec: ThinkerSpec, convention: str = EXACT
-) -> dict[str, int]:
+def phase_flops(row: MeasurementRow, spec: ThinkerSpec, convention: str = EXACT) -> dict[str, int]:
     """FLOPs of prefill and decode of a measured cell (decoder and LM head; no encoders)."""
-    rows: list[CostRow] = count(
-        spec, observed_plan(row, spec), convention, decode=row.decode_steps
-    )
+    rows: list[CostRow] = count(spec, observed_plan(row, spec), convention, decode=row.decode_steps)
     phases = {"prefill": 0, "decode": 0}
     for counted in rows:
         phases[counted.phase] += counted.flops

@@ -12,6 +12,7 @@ from omnizip_cost.compression.settings import (
     require_method,
     resolve_pruning,
 )
+from omnizip_cost.compression.windows import WindowRow, audio_keep, window_retention, window_rows
 
 __all__ = [
     "FASTV_LAYER",
@@ -23,9 +24,13 @@ __all__ = [
     "Plan",
     "Setting",
     "WindowPlan",
+    "WindowRow",
     "allocate",
     "allocation",
+    "audio_keep",
     "make_plan",
     "require_method",
     "resolve_pruning",
+    "window_retention",
+    "window_rows",
 ]

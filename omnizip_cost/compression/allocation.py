@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from omnizip_cost.errors import InvalidValueError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
 
 Mode = Literal["paper", "official"]
 MODES: tuple[str, ...] = ("paper", "official")
@@ -112,8 +112,9 @@ def allocation(
     """Algorithm 1 with its intermediate values; parameters and errors as :func:`allocate`."""
     shares = _shares(retention)
     weights = _weights(video_tokens, len(shares))
-    for name, value in (("video_pruning", video_pruning), ("rho_min", rho_min), ("rho_max", rho_max)):
-        _require_ratio(name, value)
+    require_ratio("allocation", "video_pruning", video_pruning)
+    require_ratio("allocation", "rho_min", rho_min)
+    require_ratio("allocation", "rho_max", rho_max)
     if rho_min > rho_max:
         raise InvalidValueError("allocation", "rho_min", f"at most rho_max ({rho_max})", rho_min)
     if mode not in MODES:
@@ -238,13 +239,11 @@ def _weights(video_tokens: ArrayLike | None, windows: int) -> NDArray[np.float64
         ) from None
     if weights.shape != (windows,):
         raise InvalidValueError(
-            "allocation", "video_tokens", f"one count for each of {windows} windows", weights.tolist()
+            "allocation",
+            "video_tokens",
+            f"one count for each of {windows} windows",
+            weights.tolist(),
         )
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise InvalidValueError("allocation", "video_tokens", "zero or more", weights.tolist())
     return weights
-
-
-def _require_ratio(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise InvalidValueError("allocation", name, "a ratio in [0, 1]", value)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from omnizip_cost.compression.allocation import RHO_MAX, RHO_MIN, Mode, allocation
+from omnizip_cost.compression.allocation import MODES, RHO_MAX, RHO_MIN, Mode, allocation
 from omnizip_cost.compression.counts import (
     ANCHOR_SHARE,
     MERGE,
@@ -22,10 +22,9 @@ from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.settings import (
     FASTV_LAYER,
     require_method,
-    require_ratio,
     resolve_pruning,
 )
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
 
@@ -95,30 +94,32 @@ def make_plan(
     UnknownNameError, InvalidValueError
     """
     require_method(method)
-    request = _validated(
-        method,
-        workload,
-        spec,
-        retained,
-        audio_pruning,
-        video_pruning,
-        _Request(
-            method=method,
-            workload=workload,
-            layers=spec.text.layers,
-            retained=1.0,
-            rho_a=0.0,
-            rho_v=0.0,
-            retention=_spread(retention, workload),
-            mode=mode,
-            fastv_layer=fastv_layer,
-            anchor_share=anchor_share,
-            merge=merge,
-            rho_min=rho_min,
-            rho_max=rho_max,
-            rounding=rounding,
-        ),
+    if mode not in MODES:
+        raise UnknownNameError("mode", str(mode), MODES)
+    layers = spec.text.layers
+    if method == "fastv" and (
+        not isinstance(fastv_layer, int) or not 1 <= fastv_layer < max(layers, 2)
+    ):
+        raise InvalidValueError(
+            "method 'fastv'", "fastv_layer", f"between 1 and {layers - 1}", fastv_layer
+        )
+    request = _Request(
+        method=method,
+        workload=workload,
+        layers=layers,
+        retained=1.0,
+        rho_a=0.0,
+        rho_v=0.0,
+        retention=_spread(retention, workload),
+        mode=mode,
+        fastv_layer=fastv_layer,
+        anchor_share=anchor_share,
+        merge=merge,
+        rho_min=rho_min,
+        rho_max=rho_max,
+        rounding=rounding,
     )
+    request = _with_ratios(request, retained, audio_pruning, video_pruning)
     if workload.bare_tokens is not None:
         return _bare(request)
     if request.rho_a == 0 and request.rho_v == 0 and method != "fastv":
@@ -126,74 +127,71 @@ def make_plan(
     return _BUILDERS[method](request)
 
 
-def _validated(
-    method: str,
-    workload: Workload,
-    spec: ThinkerSpec,
+def _with_ratios(
+    request: _Request,
     retained: float | None,
     audio_pruning: float | None,
     video_pruning: float | None,
-    request: _Request,
 ) -> _Request:
     """Fill ratio and pair of the request from whichever of them was given."""
-    owner = f"method {method!r}"
-    if not isinstance(request.fastv_layer, int) or not 1 <= request.fastv_layer < spec.text.layers:
-        if method == "fastv":
-            raise InvalidValueError(
-                owner, "fastv_layer", f"between 1 and {spec.text.layers - 1}", request.fastv_layer
-            )
-    if request.mode not in ("paper", "official"):
-        raise InvalidValueError(owner, "mode", "'paper' or 'official'", request.mode)
-    if retained is not None:
-        require_ratio(owner, "retained", retained)
-    for name, value in (("audio_pruning", audio_pruning), ("video_pruning", video_pruning)):
-        if value is not None:
-            require_ratio(owner, name, value)
-    if method == "full":
-        if (retained or 1) != 1 or audio_pruning or video_pruning:
-            raise InvalidValueError(owner, "retained", "1 (nothing is pruned)", retained)
-        return replace(request, retained=1.0)
-    if (audio_pruning is None) != (video_pruning is None):
+    owner = f"method {request.method!r}"
+    given = {
+        name: require_ratio(owner, name, value)
+        for name, value in (
+            ("retained", retained),
+            ("audio_pruning", audio_pruning),
+            ("video_pruning", video_pruning),
+        )
+        if value is not None
+    }
+    if request.method == "full":
+        if given.get("retained", 1) != 1 or any(
+            given.get(name) for name in ("audio_pruning", "video_pruning")
+        ):
+            raise InvalidValueError(owner, "retained", "1 (nothing is pruned)", given)
+        return request
+    if ("audio_pruning" in given) != ("video_pruning" in given):
         missing = "audio_pruning" if audio_pruning is None else "video_pruning"
         raise InvalidValueError(owner, missing, "given together with its partner", None)
-    if retained is None and audio_pruning is None:
+    if not given:
         raise InvalidValueError(
             owner, "retained", "a ratio in [0, 1]", None, "or give both pruning ratios"
         )
-    bare = workload.bare_tokens is not None
-    if bare and audio_pruning is not None and audio_pruning != video_pruning and retained is None:
-        raise InvalidValueError(
-            owner,
-            "retained",
-            "given, since a bare token count has no audio-video mix",
-            None,
-            "describe the clip in seconds and pixels to use a pair",
-        )
-    if audio_pruning is None or video_pruning is None:
-        assert retained is not None
-        pair = (
-            (1 - retained, 1 - retained)
-            if bare
-            else resolve_pruning(
-                method,
-                retained,
-                video_tokens=workload.video_tokens,
-                audio_tokens=workload.audio_tokens,
-                anchor_share=request.anchor_share,
-                merge=request.merge,
-            )
-        )
+    if "audio_pruning" in given:
+        pair = given["audio_pruning"], given["video_pruning"]
     else:
-        pair = (audio_pruning, video_pruning)
-    if retained is None:
-        retained = _nominal(request, pair)
-    return replace(request, retained=retained, rho_a=pair[0], rho_v=pair[1])
+        pair = _pair(request, given["retained"])
+    nominal = given["retained"] if "retained" in given else _nominal(request, pair)
+    return replace(request, retained=nominal, rho_a=pair[0], rho_v=pair[1])
+
+
+def _pair(request: _Request, retained: float) -> tuple[float, float]:
+    """The method's own pair for one ratio; a bare count has no mix and needs none."""
+    work = request.workload
+    if work.bare_tokens is not None:
+        return 1 - retained, 1 - retained
+    return resolve_pruning(
+        request.method,
+        retained,
+        video_tokens=work.video_tokens,
+        audio_tokens=work.audio_tokens,
+        anchor_share=request.anchor_share,
+        merge=request.merge,
+    )
 
 
 def _nominal(request: _Request, pair: tuple[float, float]) -> float:
     """Nominal ratio of a pair on the workload's own mix, OmniZip's anchors counted."""
     work = request.workload
     if work.bare_tokens is not None:
+        if pair[0] != pair[1]:
+            raise InvalidValueError(
+                f"method {request.method!r}",
+                "retained",
+                "given, since a bare token count has no audio-video mix",
+                None,
+                "describe the clip in seconds and pixels to use a pair",
+            )
         return 1 - pair[0]
     audio: float = (1 - pair[0]) * work.audio_tokens
     if request.method == "omnizip":
@@ -266,7 +264,9 @@ def _untouched(request: _Request) -> Plan:
     )
 
 
-def _proportional(request: _Request, *, video_kept: float, audio_kept: float) -> tuple[WindowPlan, ...]:
+def _proportional(
+    request: _Request, *, video_kept: float, audio_kept: float
+) -> tuple[WindowPlan, ...]:
     """Expected counts of methods whose choice does not depend on the window."""
     work = request.workload
     video_share = video_kept / work.video_tokens if work.video_tokens else 0.0

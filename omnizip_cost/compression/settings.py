@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, anchor_stride
-from omnizip_cost.errors import InvalidValueError, UnknownNameError
+from omnizip_cost.errors import UnknownNameError, require_ratio
 
 FASTV_LAYER = 5
 """K, the number of layers FastV runs on all tokens: OmniZip's FLOPs column implies K = 5."""
@@ -102,13 +102,6 @@ def require_method(name: str) -> Method:
     if name not in METHODS:
         raise UnknownNameError("method", name, METHODS)
     return METHODS[name]
-
-
-def require_ratio(owner: str, name: str, value: object) -> float:
-    """Return a ratio in [0, 1], or raise :class:`InvalidValueError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise InvalidValueError(owner, name, "a ratio in [0, 1]", value)
-    return float(value)
 
 
 def resolve_pruning(

@@ -85,7 +85,9 @@ def count(
     return list(_rows(spec, plan, chosen, ops))
 
 
-def _rows(spec: ThinkerSpec, plan: Plan, convention: Convention, ops: list[Op]) -> Iterator[CostRow]:
+def _rows(
+    spec: ThinkerSpec, plan: Plan, convention: Convention, ops: list[Op]
+) -> Iterator[CostRow]:
     for component, phase in dict.fromkeys((op.component, op.phase) for op in ops):
         part = [op for op in ops if (op.component, op.phase) == (component, phase)]
         yield CostRow(

@@ -6,8 +6,13 @@ import torch
 
 from omnizip_cost.compression.allocation import MODES, RHO_MAX, RHO_MIN, Mode
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
-from omnizip_cost.compression.settings import require_method, require_ratio
-from omnizip_cost.errors import InvalidValueError, UnknownNameError, UnsupportedModelError
+from omnizip_cost.compression.settings import require_method
+from omnizip_cost.errors import (
+    InvalidValueError,
+    UnknownNameError,
+    UnsupportedModelError,
+    require_ratio,
+)
 from omnizip_cost.runtime.selection.dycoke import dycoke_keep
 from omnizip_cost.runtime.selection.fastv import fastv_keep
 from omnizip_cost.runtime.selection.layout import Layout, read_layout

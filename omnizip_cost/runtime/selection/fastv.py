@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from omnizip_cost.compression.settings import require_ratio
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, require_ratio
 from omnizip_cost.runtime.selection.layout import Layout
 from omnizip_cost.runtime.selection.rows import keep_best, on_device
 
