@@ -1,0 +1,24 @@
+"""How a table looks: figures of printed size, drawn from finished tables and nothing else.
+
+This room computes nothing: no ratio, no median; a column is drawn as it comes. Colour means
+method, marker means model, hatch means stage. No function touches pyplot or needs a display.
+"""
+
+from omnizip_cost.plotting.canvas import save_figure
+from omnizip_cost.plotting.conventions import draw_conventions
+from omnizip_cost.plotting.registry import FIGURES, FigureEntry, draw_all, run_program
+from omnizip_cost.plotting.speedup import draw_speedup
+from omnizip_cost.plotting.stages import draw_stages
+from omnizip_cost.plotting.windows import draw_windows
+
+__all__ = [
+    "FIGURES",
+    "FigureEntry",
+    "draw_all",
+    "draw_conventions",
+    "draw_speedup",
+    "draw_stages",
+    "draw_windows",
+    "run_program",
+    "save_figure",
+]

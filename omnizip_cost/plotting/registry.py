@@ -1,0 +1,172 @@
+"""Which figures there are: name, function, input table, and the command that makes the table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError
+from omnizip_cost.plotting.canvas import FORMATS, save_figure
+from omnizip_cost.plotting.conventions import draw_conventions
+from omnizip_cost.plotting.speedup import draw_speedup
+from omnizip_cost.plotting.stages import draw_stages
+from omnizip_cost.plotting.style import WIDTHS_IN
+from omnizip_cost.plotting.windows import draw_windows
+from omnizip_cost.results.store import read_table
+
+TABLE_FORMATS = ("csv", "parquet")
+"""Endings under which a table is looked for, in this order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureEntry:
+    """One figure: these inputs, this function, these files."""
+
+    name: str
+    title: str
+    table: str
+    """Stem of the input table's file."""
+    made_by: str
+    """Command that writes the table."""
+    draw: Callable[..., Figure]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the files the figure is saved as."""
+        return tuple(f"{self.name}.{kind}" for kind in FORMATS)
+
+
+FIGURES: dict[str, FigureEntry] = {
+    entry.name: entry
+    for entry in (
+        FigureEntry(
+            name="speedup",
+            title="Speed-up of the prefill against the retained ratio",
+            table="compare",
+            made_by="omnizip-cost compare ROWS --out DIR",
+            draw=draw_speedup,
+        ),
+        FigureEntry(
+            name="windows",
+            title="Audio retention and video pruning rate, window by window",
+            table="windows",
+            made_by="omnizip-cost demo --clip CLIP --out DIR",
+            draw=draw_windows,
+        ),
+        FigureEntry(
+            name="stages",
+            title="Time per stage",
+            table="stages",
+            made_by="omnizip-cost compare ROWS --out DIR",
+            draw=draw_stages,
+        ),
+        FigureEntry(
+            name="conventions",
+            title="FLOPs of one configuration under every convention",
+            table="conventions",
+            made_by="omnizip-cost demo --clip CLIP --out DIR",
+            draw=draw_conventions,
+        ),
+    )
+}
+
+
+def draw_all(
+    tables_dir: str | Path,
+    out_dir: str | Path,
+    names: Iterable[str] | None = None,
+    *,
+    width: str = "column",
+) -> list[Path]:
+    """Draw figures from the tables in a folder and save each as PDF, SVG and PNG.
+
+    Parameters
+    ----------
+    tables_dir
+        Folder that holds ``compare``, ``windows``, ``stages`` and ``conventions`` as CSV.
+    out_dir
+        Folder for the figures; made when absent.
+    names
+        Figures to draw, all of them by default. Every table is read before a file is written.
+    width
+        ``column`` or ``page``.
+
+    Returns
+    -------
+    list of Path
+        The files written, three per figure.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is not a figure's.
+    InputFileError
+        If a table is missing (the message names the command that makes it) or a file fails.
+    """
+    entries = [_entry(name) for name in (FIGURES if names is None else names)]
+    tables = [read_table(table_path(entry, tables_dir)) for entry in entries]
+    written: list[Path] = []
+    for entry, table in zip(entries, tables, strict=True):
+        written += save_figure(entry.draw(table, width=width), entry.name, out_dir)
+    return written
+
+
+def table_path(entry: FigureEntry, tables_dir: str | Path) -> Path:
+    """Find the table of a figure in a folder.
+
+    Raises
+    ------
+    InputFileError
+        If it is not there.
+    """
+    folder = Path(tables_dir)
+    places = [folder / f"{entry.table}.{kind}" for kind in TABLE_FORMATS]
+    for place in places:
+        if place.is_file():
+            return place
+    raise InputFileError(
+        places[0],
+        f"the table of figure {entry.name!r} is not there",
+        f"`{entry.made_by}` makes it",
+    )
+
+
+def run_program(name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the program of one figure: read its table, draw, save, print the files' paths.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 2 the input is wrong (one sentence on stderr).
+    """
+    entry = _entry(name)
+    parser = argparse.ArgumentParser(
+        prog=f"figures/{name}.py",
+        description=f"{entry.title}, from {entry.table}.csv (made by `{entry.made_by}`).",
+    )
+    parser.add_argument(
+        "--from", dest="tables", required=True, metavar="DIR", help="folder of the tables"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the figures")
+    parser.add_argument(
+        "--width", choices=list(WIDTHS_IN), default="column", help="printed width (%(default)s)"
+    )
+    asked = parser.parse_args(arguments)
+    try:
+        paths = draw_all(asked.tables, asked.out, [name], width=asked.width)
+    except OmnizipCostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"{path}\n" for path in paths))
+    return 0
+
+
+def _entry(name: str) -> FigureEntry:
+    if name not in FIGURES:
+        raise UnknownNameError("figure", name, FIGURES)
+    return FIGURES[name]
