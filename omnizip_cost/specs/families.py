@@ -192,8 +192,15 @@ def _experts(text: Section, layers: int) -> ExpertsSpec | None:
         experts=experts,
         experts_per_token=chosen,
         intermediate_size=text.size("moe_intermediate_size"),
-        dense_layers=tuple(i for i in range(layers) if i in plain or (i + 1) % step),
+        dense_layers=_dense_layers(layers, step, plain),
     )
+
+
+def _dense_layers(layers: int, step: int, plain: tuple[int, ...]) -> tuple[int, ...]:
+    """Layers with a plain FFN: those named, and those that the sparse step passes over."""
+    if step == 1:
+        return tuple(sorted(i for i in set(plain) if i < layers))
+    return tuple(i for i in range(layers) if i in plain or (i + 1) % step)
 
 
 def _refuse_sliding_layers(text: Section, layers: int) -> None:
@@ -257,7 +264,8 @@ def _vision(vision: Section, *, modern: bool) -> VisionEncoderSpec:
     vision.divides("num_heads", heads, hidden, f"hidden size {hidden}")
     full: tuple[int, ...] = ()
     if not modern:
-        full = tuple(i for i in range(layers) if i in vision.layer_numbers("fullatt_block_indexes"))
+        named = set(vision.layer_numbers("fullatt_block_indexes"))
+        full = tuple(sorted(i for i in named if i < layers))
     return VisionEncoderSpec(
         layers=layers,
         hidden_size=hidden,

@@ -129,7 +129,7 @@ def _looks_like_path(name: str) -> bool:
 
 def _exists(path: Path) -> bool:
     """Whether ``path`` exists; a string that no file could be called does not."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         return path.exists()
     return False
 
@@ -150,8 +150,8 @@ def _read_object(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InputFileError(path, f"not valid JSON ({error.msg} at {place})") from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise InputFileError(path, "not valid JSON (not text, or nested without end)") from error
+    except (ValueError, RecursionError) as error:
+        raise InputFileError(path, f"cannot be read as JSON ({error})") from error
     if not isinstance(document, dict):
         kind = type(document).__name__
         raise InputFileError(path, f"holds a JSON {kind}, not an object", "give a config.json")
