@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from omnizip_cost.errors import InvalidValueError
 
 SAMPLE_RATE = 16_000
-"""Hz, of the audio that enters the encoder (METHOD: Whisper features)."""
+"""Hz, of the Whisper features that both encoders are fed."""
 _MEL_BINS = 128
 _LONGEST_S = 300
 """The feature extractor's ``chunk_length`` in Qwen2.5-Omni; later audio never reaches the model."""
