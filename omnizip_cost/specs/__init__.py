@@ -1,6 +1,6 @@
 """What a model *is*: sizes and token ids, read from a published ``config.json``."""
 
-from omnizip_cost.specs.load import bundled_names, bundled_source, load_spec
+from omnizip_cost.specs.load import bundled_names, bundled_source, load_spec, spec_from_config
 from omnizip_cost.specs.parameters import parameter_counts
 from omnizip_cost.specs.spec import (
     AudioEncoderSpec,
@@ -22,4 +22,5 @@ __all__ = [
     "bundled_source",
     "load_spec",
     "parameter_counts",
+    "spec_from_config",
 ]

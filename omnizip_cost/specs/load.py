@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -116,6 +117,17 @@ def load_config(path: Path) -> ThinkerSpec:
     document = _read_object(path)
     name = path.resolve().parent.name if path.name == "config.json" else path.stem
     return _spec(path, document, name=name, source=f"{path}, read as given")
+
+
+def spec_from_config(config: Mapping[str, Any], name: str) -> ThinkerSpec:
+    """Return the spec of a config that is already in memory, as a measurement's sidecar keeps it.
+
+    Raises
+    ------
+    InputFileError, InvalidValueError, UnsupportedModelError
+        As :func:`load_spec`; ``name`` stands where the file's path would.
+    """
+    return _spec(Path(name), dict(config), name=name, source=f"{name}, config kept with its rows")
 
 
 def _looks_like_path(name: str) -> bool:
