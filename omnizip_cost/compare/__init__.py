@@ -4,13 +4,18 @@ from omnizip_cost.compare.counts import observed_plan, phase_flops
 from omnizip_cost.compare.gap import explain
 from omnizip_cost.compare.join import CompareRow, compare
 from omnizip_cost.compare.summary import ErrorSummary, summarise
+from omnizip_cost.compare.tables import ConventionRow, StageRow, convention_rows, stage_rows
 
 __all__ = [
     "CompareRow",
+    "ConventionRow",
     "ErrorSummary",
+    "StageRow",
     "compare",
+    "convention_rows",
     "explain",
     "observed_plan",
     "phase_flops",
+    "stage_rows",
     "summarise",
 ]

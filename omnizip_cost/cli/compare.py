@@ -1,0 +1,130 @@
+"""``compare``: predicted against observed, per method and ratio, with signed errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from omnizip_cost.compare import CompareRow
+    from omnizip_cost.results import MeasurementRow
+    from omnizip_cost.specs import ThinkerSpec
+
+RowsArgument = Annotated[
+    Path,
+    typer.Argument(metavar="ROWS", help="Folder of measured rows, as `profile --out` writes it."),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Write tables and figures to this folder as well.")
+]
+
+
+def compare_command(
+    rows: RowsArgument,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Predicted against observed speed-up, per method and ratio, with signed errors.
+
+    Example: `omnizip-cost compare out/measurements --out out`
+    """
+    from omnizip_cost.compare import compare, stage_rows
+
+    measured, specs = read_measurements(rows)
+    compared = compare(measured, specs)
+    if out is not None:
+        from omnizip_cost.plotting import draw_all
+        from omnizip_cost.results import write_table
+
+        write_table(compared, out / "tables" / "compare.csv")
+        write_table(stage_rows(measured), out / "tables" / "stages.csv")
+        draw_all(out / "tables", out / "figures", ["speedup", "stages"])
+    if not emit(compared, as_json=as_json, as_csv=as_csv):
+        print_compared(compared)
+
+
+def read_measurements(folder: Path) -> tuple[list[MeasurementRow], dict[str, ThinkerSpec]]:
+    """Read a store's rows and the specs of the models it names."""
+    from omnizip_cost.errors import InputFileError
+    from omnizip_cost.results import MeasurementStore
+    from omnizip_cost.specs import spec_from_config
+
+    folder = folder.parent if folder.suffix == ".parquet" else folder
+    inner = folder / "measurements"
+    store = MeasurementStore(inner if inner.is_dir() else folder)
+    if not store.rows_path.is_file():
+        raise InputFileError(
+            store.rows_path,
+            "there are no measured rows",
+            "`omnizip-cost profile ... --out DIR` makes them",
+        )
+    specs = {name: spec_from_config(config, name) for name, config in store.thinkers().items()}
+    return list(store.rows()), specs
+
+
+def print_compared(compared: Sequence[CompareRow]) -> None:
+    """Print the table *paper formula / exact count / observed*, and the summary of errors."""
+    from omnizip_cost.compare import summarise
+
+    def cell(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    show(
+        f"Prefill speed-up over full tokens: {compared[0].model}, {compared[0].weights} weights, "
+        f"{compared[0].device}, {compared[0].clip}",
+        (
+            "configuration",
+            "kept",
+            "Eq. 9",
+            "exact",
+            "observed",
+            "spread",
+            "Eq. 9 err",
+            "exact err",
+            "prefill ms",
+            "select ms",
+            "end to end",
+        ),
+        [
+            (
+                row.label,
+                cell(row.realised, ".1%"),
+                cell(row.speedup_eq9, ".2f"),
+                cell(row.speedup_exact, ".2f"),
+                cell(row.speedup_observed, ".2f") if row.status == "ok" else row.status.upper(),
+                "-"
+                if row.speedup_observed_low is None
+                else f"{row.speedup_observed_low:.2f}-{row.speedup_observed_high:.2f}",
+                cell(row.error_eq9, "+.1%"),
+                cell(row.error_exact, "+.1%"),
+                milliseconds(row.prefill_s),
+                milliseconds(row.selection_s),
+                cell(row.end_to_end_speedup, ".2f"),
+            )
+            for row in compared
+        ],
+        notes=[
+            f"{summary.prediction}: mean error {summary.mean_error:.1%}, worst "
+            f"{summary.worst_error:+.1%} ({summary.worst_label})"
+            for summary in summarise(compared)
+        ]
+        + [
+            f"{row.label}: {row.explanation}"
+            for row in compared
+            if row.error_exact is not None and abs(row.error_exact) > 0.15
+        ],
+    )
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Write seconds as milliseconds, or a dash."""
+    from omnizip_cost.units import MILLI
+
+    return "-" if seconds is None else f"{seconds / MILLI:,.1f}"
