@@ -10,6 +10,7 @@ from omnizip_cost.compression.allocation import MODES, RHO_MAX, RHO_MIN, Mode, a
 from omnizip_cost.compression.counts import (
     ANCHOR_SHARE,
     MERGE,
+    ROUNDINGS,
     Rounding,
     audio_kept,
     dycoke_audio_drops,
@@ -96,6 +97,10 @@ def make_plan(
     require_method(method)
     if mode not in MODES:
         raise UnknownNameError("mode", str(mode), MODES)
+    if rounding not in ROUNDINGS:
+        raise UnknownNameError("rounding", str(rounding), ROUNDINGS)
+    if mode == "official" and rounding != "floor":
+        raise InvalidValueError("plan", "rounding", "'floor' in official mode", rounding)
     layers = spec.text.layers
     if method == "fastv" and (
         not isinstance(fastv_layer, int) or not 1 <= fastv_layer < max(layers, 2)

@@ -10,9 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from omnizip_cost.errors import InvalidValueError
-
 Rounding = Literal["floor", "largest-remainder"]
+ROUNDINGS: tuple[str, ...] = ("floor", "largest-remainder")
 
 ANCHOR_SHARE = 0.05
 """Anchors per audio token: the published code's value; the paper gives none."""
@@ -89,8 +88,6 @@ def paper_grid_kept(
     the grids with the largest fractional parts, earliest first, so that the clip's total is the
     budget rounded once.
     """
-    if rounding not in ("floor", "largest-remainder"):
-        raise InvalidValueError("ISTC", "rounding", "'floor' or 'largest-remainder'", rounding)
     sizes = [grid_sizes(video, tokens_per_grid) for video in windows]
     exact = [
         [size * (1 - rate) for size in window] for window, rate in zip(sizes, rates, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from omnizip_cost.compression.allocation import MODES, RHO_MAX, RHO_MIN, Mode
-from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
+from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, ROUNDINGS, Rounding
 from omnizip_cost.compression.settings import require_method
 from omnizip_cost.errors import (
     InvalidValueError,
@@ -21,8 +21,6 @@ from omnizip_cost.runtime.selection.result import Selection
 from omnizip_cost.runtime.selection.uniform import random_keep
 
 __all__ = ["Layout", "Selection", "fastv_keep", "read_layout", "select"]
-
-ROUNDINGS: tuple[str, ...] = ("floor", "largest-remainder")
 
 
 @torch.no_grad()
