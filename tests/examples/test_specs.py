@@ -19,7 +19,7 @@ from omnizip_cost.errors import (
     UnknownNameError,
     UnsupportedModelError,
 )
-from omnizip_cost.specs import bundled_names, bundled_source, load_spec
+from omnizip_cost.specs import bundled_names, bundled_source, load_spec, spec_from_config
 from omnizip_cost.specs import load as loading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,6 +138,15 @@ def test_whole_model_config_gives_its_thinker(tmp_path: Path) -> None:
     del thinker["model_type"]  # then the file's own model_type names the family
     write(tmp_path, {"model_type": "qwen2_5_omni", "thinker_config": thinker})
     assert load_spec(tmp_path).family == "qwen2.5-omni"
+
+
+def test_a_config_kept_in_memory_reads_like_the_file() -> None:
+    tiny = load_spec("omni-tiny")
+    again = spec_from_config(tiny.config, "omni-tiny")
+    assert (again.text, again.audio, again.vision) == (tiny.text, tiny.audio, tiny.vision)
+    assert again.source == "omni-tiny, config kept with its rows"
+    with pytest.raises(UnsupportedModelError, match="^run 7: model family 'llama'"):
+        spec_from_config({"model_type": "llama"}, "run 7")
 
 
 def test_a_name_is_a_path_when_it_exists_on_disk(
