@@ -34,3 +34,25 @@ def tables_of(folder: Path) -> Path:
     """Folder of tables inside ``folder``, or ``folder`` itself."""
     inner = folder / "tables"
     return inner if inner.is_dir() else folder
+
+
+def report_command(
+    source: FromOption = Path("out/demo"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The document; report.md in the folder else.")
+    ] = None,
+) -> None:
+    """One readable document about measured rows: tables, figures, doubts.
+
+    Example: `omnizip-cost report --from out/demo --out report.md`
+    """
+    from omnizip_cost.cli.compare import read_measurements
+    from omnizip_cost.cli.publish import draw_figures, write_report, write_tables
+    from omnizip_cost.compare import compare
+
+    measured, specs = read_measurements(source)
+    compared = compare(measured, specs)
+    write_tables(source, measured, compared)
+    draw_figures(source)
+    target = out or source / "report.md"
+    print(write_report(source, target, measured, compared, command="omnizip-cost profile"))

@@ -81,7 +81,7 @@ class MethodOptions:
                 chosen.append(
                     Setting(
                         method=name,
-                        retained=float("nan"),
+                        retained=None,
                         rho_a=self.audio_pruning,
                         rho_v=self.video_pruning,
                     )
@@ -103,7 +103,7 @@ class MethodOptions:
         if setting.method == "full":
             return make_plan("full", work, spec)
         bare = work.bare_tokens is not None
-        nominal = None if setting.retained != setting.retained else setting.retained
+        nominal = setting.retained
         return make_plan(
             setting.method,
             work,

@@ -63,10 +63,11 @@ METHODS: dict[str, Method] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One row of the paper's tables: a method at its nominal ratio."""
+    """One configuration: a method at a nominal ratio, at a pair, or at both."""
 
     method: str
-    retained: float
+    retained: float | None
+    """Nominal; None when only the pair was given."""
     rho_a: float | None = None
     rho_v: float | None = None
 
@@ -76,8 +77,12 @@ class Setting:
         title = METHODS[self.method].title
         if self.method == "full":
             return title
-        pair = f" ({self.rho_a:g}, {self.rho_v:g})" if self.method == "omnizip" else ""
-        return f"{title} {self.retained:.0%}{pair}"
+        parts = [title]
+        if self.retained is not None:
+            parts.append(f"{self.retained:.3g}" if self.retained < 0.01 else f"{self.retained:.0%}")
+        if self.rho_a is not None and (self.method == "omnizip" or self.retained is None):
+            parts.append(f"({self.rho_a:g}, {self.rho_v:g})")
+        return " ".join(parts)
 
 
 PAPER_SETTINGS: tuple[Setting, ...] = (

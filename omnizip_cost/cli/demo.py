@@ -1,0 +1,160 @@
+"""``demo``: the main job end to end on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omnizip_cost.cli.compare import print_compared
+from omnizip_cost.cli.inputs import InputOptions
+from omnizip_cost.cli.progress import progress_bar, say
+from omnizip_cost.cli.publish import draw_figures, write_report, write_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from omnizip_cost.profiling import Cell
+    from omnizip_cost.results import MeasurementRow
+    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.workload import Clip, Workload
+
+MODEL = "omni-tiny"
+ON_PAPER = "qwen2.5-omni-7b"
+"""The released model whose FLOPs the demo counts on the same clip."""
+DECODE_STEPS = 8
+PAPER_PAIR = (0.3, 0.6)
+"""OmniZip at 45%: the paper's main setting (Tab. 1)."""
+MAX_PIXELS = 128 * 28 * 28
+"""Cap of a frame in the paper's runs."""
+LONGEST_S = 16.0
+"""Longer clips are cut here, so that the demo ends within three minutes on two cores."""
+
+
+def demo_command(
+    clip: Annotated[
+        str | None, typer.Option("--clip", help="A media file; else a clip is made on the spot.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for everything it writes.")] = Path(
+        "out/demo"
+    ),
+    rounds: Annotated[
+        int, typer.Option("--rounds", help="Interleaved rounds over all configurations.")
+    ] = 5,
+) -> None:
+    """Compress, profile, predict, compare, draw: the whole job on this machine.
+
+    Example: `omnizip-cost demo --clip clip.mp4 --out out/demo`
+    """
+    from omnizip_cost.compare import compare
+    from omnizip_cost.specs import load_spec
+    from omnizip_cost.workload import decode_clip
+
+    spec = load_spec(MODEL)
+    notes = []
+    if clip is None:
+        clip, made = _made_clip(out)
+        notes.append(made)
+    settings = InputOptions(max_pixels=MAX_PIXELS).settings(spec)
+    say(f"decoding {clip}")
+    decoded = decode_clip(clip, spec, settings, max_seconds=LONGEST_S)
+    work = decoded.workload(spec)
+    notes += work.notes
+    measured = _measure(spec, work, decoded, out, rounds)
+    compared = compare(measured, {spec.name: spec})
+    write_tables(out, measured, compared)
+    _write_theory(decoded, out)
+    say("drawing")
+    draw_figures(out)
+    report = write_report(
+        out,
+        out / "report.md",
+        measured,
+        compared,
+        command=f"omnizip-cost demo --clip {Path(clip).name}",
+        notes=notes,
+    )
+    print_compared(compared)
+    print(f"random weights: timing only. Report: {report}; figures: {out / 'figures'}")
+
+
+def _made_clip(out: Path) -> tuple[str, str]:
+    from omnizip_cost.workload import make_demo_clip
+
+    path = out / "clip.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    say("making a clip")
+    made = make_demo_clip(path)
+    sound = sum(end - start for start, end in made.bursts)
+    return str(path), (
+        f"The clip was made on the spot ({made.video_codec} and AAC, {made.seconds:g} s): moving "
+        f"shapes, and bursts of speech-like sound for {sound:.1f} s of it, silence else."
+    )
+
+
+def _measure(
+    spec: ThinkerSpec, work: Workload, decoded: Clip, out: Path, rounds: int
+) -> Sequence[MeasurementRow]:
+    """Profile the real thinker with every method at the paper's ratios, round by round."""
+    from omnizip_cost.profiling import paper_cells, profile_grid
+    from omnizip_cost.results import MeasurementStore
+    from omnizip_cost.runtime.build import build_thinker
+    from omnizip_cost.runtime.inputs import clip_inputs
+
+    say(f"building {spec.name} with random weights: timing only")
+    thinker = build_thinker(spec)
+    inputs = clip_inputs(spec, work, decoded)
+    cells = paper_cells()
+    with progress_bar() as report:
+        measured = profile_grid(
+            thinker,
+            spec,
+            inputs,
+            cells,
+            decode_steps=DECODE_STEPS,
+            store=MeasurementStore(out / "measurements"),
+            rounds=rounds,
+            progress=report,
+        )
+    _operators(thinker, spec, inputs, cells, out)
+    return measured
+
+
+def _operators(
+    thinker: Any, spec: ThinkerSpec, inputs: Any, cells: Sequence[Cell], out: Path
+) -> None:
+    """Profile operators of full tokens and of OmniZip at its main setting."""
+    from omnizip_cost.cli.profile import operator_tables
+
+    chosen = [
+        cell
+        for cell in cells
+        if cell.method == "full"
+        or (cell.method == "omnizip" and (cell.audio_pruning, cell.video_pruning) == PAPER_PAIR)
+    ]
+    operator_tables(thinker, spec, inputs, chosen, decode=DECODE_STEPS, trace=True, out=out)
+
+
+def _write_theory(decoded: Clip, out: Path) -> None:
+    """Write window rates from the labelled proxy, and the released model's FLOPs on this clip."""
+    from omnizip_cost.compare import convention_rows
+    from omnizip_cost.compression import make_plan
+    from omnizip_cost.cost import EQ9_DECODE_STEPS
+    from omnizip_cost.results import write_table
+    from omnizip_cost.runtime.windows import proxy_windows
+    from omnizip_cost.specs import load_spec
+
+    spec = load_spec(ON_PAPER)
+    work = decoded.workload(spec)
+    pair = {"audio_pruning": PAPER_PAIR[0], "video_pruning": PAPER_PAIR[1]}
+    label = f"OmniZip {PAPER_PAIR}"
+    plans = {
+        "Full tokens": make_plan("full", work, spec),
+        label: make_plan("omnizip", work, spec, **pair),
+    }
+    rows = convention_rows(spec, plans, work, EQ9_DECODE_STEPS)
+    write_table(rows, out / "tables" / "conventions.csv")
+    if work.audio_tokens and work.video_tokens:
+        windows = proxy_windows(decoded, work, label=label, **pair)
+        write_table(windows, out / "tables" / "windows.csv")

@@ -1,0 +1,260 @@
+"""``profile``: the real compressed model under the clock and under torch.profiler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omnizip_cost.cli.compare import print_compared
+from omnizip_cost.cli.inputs import (
+    ClipArgument,
+    FpsOption,
+    InputOptions,
+    MaxFramesOption,
+    MaxPixelsOption,
+    MinPixelsOption,
+    NoAudioOption,
+    PixelsOption,
+    SecondsOption,
+    TextOption,
+)
+from omnizip_cost.cli.methods import (
+    AudioPruningOption,
+    FastvLayerOption,
+    MethodOption,
+    MethodOptions,
+    ModeOption,
+    RetainedOption,
+    VideoPruningOption,
+)
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit
+from omnizip_cost.cli.progress import progress_bar, say
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
+
+if TYPE_CHECKING:
+    from omnizip_cost.profiling import Cell
+    from omnizip_cost.specs import ThinkerSpec
+
+DEFAULT_DTYPES = {"cpu": "float32", "cuda": "bfloat16"}
+
+
+def profile_command(
+    out: Annotated[Path, typer.Option("--out", help="Folder; a stopped run goes on there.")],
+    clip: ClipArgument = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Random weights of this model, labelled so.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option("--checkpoint", help="Folder or hub id with real weights (safetensors)."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="`cpu` or `cuda`.")] = "cpu",
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="float32 on cpu, bfloat16 on cuda by default.")
+    ] = None,
+    attention: Annotated[
+        str, typer.Option("--attention", help="sdpa, eager or flash_attention_2.")
+    ] = "sdpa",
+    seconds: SecondsOption = None,
+    pixels: PixelsOption = None,
+    no_audio: NoAudioOption = False,
+    fps: FpsOption = None,
+    min_pixels: MinPixelsOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_frames: MaxFramesOption = None,
+    text_tokens: TextOption = None,
+    method: MethodOption = None,
+    retained: RetainedOption = None,
+    audio_pruning: AudioPruningOption = None,
+    video_pruning: VideoPruningOption = None,
+    mode: ModeOption = "paper",
+    fastv_layer: FastvLayerOption = 5,
+    fastv_form: Annotated[
+        str, typer.Option("--fastv-form", help="`materialised` as published, or `last-query`.")
+    ] = "materialised",
+    decode: Annotated[int, typer.Option("--decode", help="R: decoded tokens.")] = 16,
+    rounds: Annotated[
+        int | None,
+        typer.Option("--rounds", help="Interleaved rounds; else each cell until it is steady."),
+    ] = None,
+    operators: Annotated[
+        bool, typer.Option("--operators/--no-operators", help="torch.profiler tables.")
+    ] = True,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="A Chrome trace per configuration (Perfetto).")
+    ] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Measure the real compressed model: stages, memory, operators.
+
+    Example: `omnizip-cost profile --model omni-tiny --seconds 6 --pixels 252x448 --out out/tiny`
+    """
+    from omnizip_cost.compare import compare
+
+    if (model is None) == (checkpoint is None):
+        raise InvalidValueError(
+            "profile", "--model", "given, or --checkpoint, but not both", model or "neither"
+        )
+    options = InputOptions(
+        clip=clip,
+        seconds=seconds,
+        pixels=pixels,
+        no_audio=no_audio,
+        fps=fps,
+        min_pixels=min_pixels,
+        max_pixels=max_pixels,
+        max_frames=max_frames,
+        text_tokens=text_tokens,
+    )
+    ratios = method or retained or audio_pruning is not None or video_pruning is not None
+    methods = MethodOptions(
+        method=method if ratios else "all",
+        retained=retained,
+        audio_pruning=audio_pruning,
+        video_pruning=video_pruning,
+        mode=mode,
+        fastv_layer=fastv_layer,
+    )
+    measured, specs = measure(
+        options,
+        methods,
+        model=model,
+        checkpoint=checkpoint,
+        device=device,
+        dtype=dtype,
+        attention=attention,
+        fastv_form=fastv_form,
+        decode=decode,
+        rounds=rounds,
+        operators=operators,
+        trace=trace,
+        out=out,
+    )
+    if not emit(measured, as_json=as_json, as_csv=as_csv):
+        print_compared(compare(measured, specs))
+
+
+def measure(
+    options: InputOptions,
+    methods: MethodOptions,
+    *,
+    model: str | None,
+    checkpoint: str | None,
+    device: str,
+    dtype: str | None,
+    attention: str,
+    fastv_form: str,
+    decode: int,
+    rounds: int | None,
+    operators: bool,
+    trace: bool,
+    out: Path,
+) -> tuple[Any, dict[str, ThinkerSpec]]:
+    """Build or load the thinker, make its inputs, measure every cell into ``out``."""
+    from omnizip_cost.profiling import profile_grid
+    from omnizip_cost.profiling.capacity import require_room
+    from omnizip_cost.results import MeasurementStore
+    from omnizip_cost.runtime.build import build_thinker, load_checkpoint
+    from omnizip_cost.specs import load_spec, parameter_counts
+
+    if device not in DEFAULT_DTYPES:
+        raise UnknownNameError("device", device, DEFAULT_DTYPES)
+    precision = dtype or DEFAULT_DTYPES[device]
+    cells = cells_of(methods, fastv_form)
+    build: dict[str, Any] = {"dtype": precision, "device": device, "attention": attention}
+    if checkpoint is not None:
+        say(f"loading {checkpoint}")
+        thinker, spec = load_checkpoint(checkpoint, **build)
+        inputs = inputs_of(options, spec, dtype=precision, device=device)
+    else:
+        assert model is not None
+        spec = load_spec(model)
+        options.workload(spec)
+        require_room(spec.name, parameter_counts(spec)["total"], dtype=precision, device=device)
+        inputs = inputs_of(options, spec, dtype=precision, device=device)
+        say(f"building {spec.name} with random weights: timing only")
+        thinker = build_thinker(spec, **build)
+    common: dict[str, Any] = {
+        "decode_steps": decode,
+        "weights": "random" if checkpoint is None else "checkpoint",
+    }
+    with progress_bar() as report:
+        measured = profile_grid(
+            thinker,
+            spec,
+            inputs,
+            cells,
+            store=MeasurementStore(out / "measurements"),
+            rounds=rounds,
+            progress=report,
+            **common,
+        )
+    if operators or trace:
+        operator_tables(thinker, spec, inputs, cells, decode=decode, trace=trace, out=out)
+    return measured, {spec.name: spec}
+
+
+def cells_of(methods: MethodOptions, fastv_form: str) -> list[Cell]:
+    """Cells of the settings asked for."""
+    from omnizip_cost.profiling import Cell
+
+    return [
+        Cell(
+            method=setting.method,
+            label=setting.label,
+            retained=setting.retained,
+            audio_pruning=setting.rho_a,
+            video_pruning=setting.rho_v,
+            mode=methods.mode,  # type: ignore[arg-type]
+            fastv_layer=methods.fastv_layer,
+            fastv_form=fastv_form,  # type: ignore[arg-type]
+        )
+        for setting in methods.settings()
+    ]
+
+
+def inputs_of(options: InputOptions, spec: ThinkerSpec, *, dtype: str, device: str) -> Any:
+    """Model inputs from a media file, or random ones of the described shape."""
+    from omnizip_cost.runtime.inputs import clip_inputs, random_inputs
+
+    if options.clip is None:
+        return random_inputs(spec, options.workload(spec), dtype=dtype, device=device)
+    from omnizip_cost.workload import decode_clip
+
+    text = {} if options.text_tokens is None else {"text_tokens": options.text_tokens}
+    options.workload(spec)
+    clip = decode_clip(options.clip, spec, options.settings(spec))
+    return clip_inputs(spec, clip.workload(spec, **text), clip, dtype=dtype, device=device)
+
+
+def operator_tables(
+    thinker: Any,
+    spec: ThinkerSpec,
+    inputs: Any,
+    cells: list[Cell],
+    *,
+    decode: int,
+    trace: bool,
+    out: Path,
+) -> None:
+    """Write one torch.profiler table of all cells, and a trace of each when asked for."""
+    from omnizip_cost.profiling import profile_operators
+    from omnizip_cost.results import write_table
+
+    rows: list[Any] = []
+    with progress_bar() as report:
+        for number, cell in enumerate(cells):
+            report(f"torch.profiler: {cell.label}", number, len(cells))
+            name = "".join(c if c.isalnum() else "-" for c in cell.label.lower()).strip("-")
+            rows += profile_operators(
+                thinker,
+                spec,
+                inputs,
+                cell,
+                decode_steps=decode,
+                trace=out / "traces" / f"{name}.json.gz" if trace else None,
+            )
+    write_table(rows, out / "tables" / "operators.csv")

@@ -1,0 +1,126 @@
+"""From a folder of measured rows to tables, figures and the report; nothing is computed here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omnizip_cost.units import GIBI
+
+if TYPE_CHECKING:
+    from omnizip_cost.compare import CompareRow
+    from omnizip_cost.report import FigureLink
+    from omnizip_cost.results import MeasurementRow
+
+CAPTIONS = {
+    "speedup": "Prefill speed-up against the share of audio and video tokens kept: "
+    "Eq. 9, the exact count, and what was observed (bars: quartiles).",
+    "stages": "Time per stage of one pass.",
+    "windows": "Audio kept and video pruned, window by window (as the paper's Fig. 7).",
+    "conventions": "FLOPs of one configuration under every named convention.",
+}
+
+
+def write_tables(
+    folder: Path, measured: Sequence[MeasurementRow], compared: Sequence[CompareRow]
+) -> None:
+    """Write the compare and stages tables to ``folder/tables``."""
+    from omnizip_cost.compare import stage_rows
+    from omnizip_cost.results import write_table
+
+    write_table(compared, folder / "tables" / "compare.csv")
+    write_table(stage_rows(measured), folder / "tables" / "stages.csv")
+
+
+def draw_figures(folder: Path) -> list[str]:
+    """Draw every figure whose table is in ``folder/tables``; return their names."""
+    from omnizip_cost.plotting import FIGURES, draw_all
+
+    tables = folder / "tables"
+    names = [name for name, entry in FIGURES.items() if (tables / f"{entry.table}.csv").is_file()]
+    draw_all(tables, folder / "figures", names)
+    return names
+
+
+def write_report(
+    folder: Path,
+    target: Path,
+    measured: Sequence[MeasurementRow],
+    compared: Sequence[CompareRow],
+    *,
+    command: str,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write the readable document about a folder that ``demo`` or ``profile`` filled."""
+    from omnizip_cost.compare import stage_rows, summarise
+    from omnizip_cost.report import ReportContext, render_report
+
+    first = measured[0]
+    summary = [
+        f"{'Eq. 9' if row.prediction == 'eq9' else 'The exact count'} misses the observed "
+        f"prefill speed-up by {row.mean_error:.1%} on average, {row.worst_error:+.1%} at worst "
+        f"({row.worst_label})."
+        for row in summarise(compared)
+    ]
+    doubts = dict.fromkeys(
+        f"{row.label}, {row.stage}: {doubt}" for row in measured for doubt in row.doubts
+    )
+    context = ReportContext(
+        title=f"What compression saves: {first.model} on {first.clip}",
+        command=command,
+        model=first.model,
+        workload=f"{first.clip}: {first.full_tokens:,} tokens, of which {first.video_tokens:,} "
+        f"video and {first.audio_tokens:,} audio; {first.decode_steps} decoded",
+        weights=first.weights,
+        scores=first.scores,
+        device_type="cuda" if first.peak_allocated_bytes is not None else "cpu",
+        machine=machine_facts(folder, first.environment_id),
+        comparison=tuple(dict(row) for row in compared),
+        stages=tuple(dict(row) for row in stage_rows(measured)),
+        figures=_figure_links(folder, target.parent),
+        summary=tuple(summary),
+        doubts=(*notes, *doubts),
+        made_utc=max(row.created_utc for row in measured),
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(render_report(context), encoding="utf-8")
+    return target
+
+
+def machine_facts(folder: Path, environment: str) -> tuple[tuple[str, str], ...]:
+    """Facts about the machine that a reader needs, from the store's sidecar."""
+    from omnizip_cost.results import MeasurementStore
+
+    store = MeasurementStore(measurements_of(folder))
+    record = next(item for item in store.environments() if item["id"] == environment)
+    facts: dict[str, Any] = {**record["sessions"][-1], **record["identity"]}
+    named = {
+        "Device": facts.get("device"),
+        "CPU": facts.get("cpu"),
+        "Cores, threads": f"{facts.get('cores')}, {facts.get('torch_threads')}",
+        "Memory": f"{(facts.get('memory_bytes') or 0) / GIBI:.1f} GiB",
+        "Precision, attention": f"{facts.get('dtype')}, {facts.get('attention')}",
+        "torch, transformers": f"{facts.get('torch')}, {facts.get('transformers')}",
+        "CUDA, driver": f"{facts['cuda']}, {facts.get('driver')}" if facts.get("cuda") else None,
+    }
+    return tuple((name, str(value)) for name, value in named.items() if value)
+
+
+def measurements_of(folder: Path) -> Path:
+    """Folder of measured rows inside ``folder``, or ``folder`` itself."""
+    inner = folder / "measurements"
+    return inner if inner.is_dir() else folder
+
+
+def _figure_links(folder: Path, home: Path) -> tuple[FigureLink, ...]:
+    from omnizip_cost.report import FigureLink
+
+    links = []
+    for name, caption in CAPTIONS.items():
+        picture = folder / "figures" / f"{name}.png"
+        if picture.is_file():
+            path = Path(os.path.relpath(picture, home)).as_posix()
+            links.append(FigureLink(name=name, path=path, caption=caption))
+    return tuple(links)
