@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,13 @@ from omnizip_cost.errors import (
     UnknownNameError,
     UnsupportedModelError,
 )
-from omnizip_cost.specs import bundled_names, bundled_source, load_spec, spec_from_config
+from omnizip_cost.specs import (
+    ExpertsSpec,
+    bundled_names,
+    bundled_source,
+    load_spec,
+    spec_from_config,
+)
 from omnizip_cost.specs import load as loading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,7 +152,7 @@ def test_a_config_kept_in_memory_reads_like_the_file() -> None:
     again = spec_from_config(tiny.config, "omni-tiny")
     assert (again.text, again.audio, again.vision) == (tiny.text, tiny.audio, tiny.vision)
     assert again.source == "omni-tiny, config kept with its rows"
-    with pytest.raises(UnsupportedModelError, match="^run 7: model family 'llama'"):
+    with pytest.raises(UnsupportedModelError, match=r"^run 7: model family 'llama'"):
         spec_from_config({"model_type": "llama"}, "run 7")
 
 
@@ -268,6 +275,31 @@ def test_a_sliding_window_that_no_layer_uses_is_no_obstacle(
 ) -> None:
     write(tmp_path, text25(**changes))
     assert load_spec(tmp_path).text == load_spec("omni-tiny").text
+
+
+# ---- records refuse what no loader would give them ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "value", "sentence"),
+    [
+        ("text", "layers", 0, "TextSpec: layers must be a positive whole number, got 0"),
+        ("text", "heads", True, "TextSpec: heads must be a positive whole number, got True"),
+        ("text", "kv_heads", 2, "TextSpec: kv_heads must be a divisor of the 3 query heads, got 2"),
+        ("tokens", "audio", -1, "TokenIds: audio must be a token id, got -1"),
+    ],
+)
+def test_records_are_validated_on_construction(
+    record: str, field: str, value: Any, sentence: str
+) -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        replace(getattr(load_spec("omni-tiny"), record), **{field: value})
+    assert str(caught.value) == sentence
+
+
+def test_more_experts_chosen_than_there_are() -> None:
+    with pytest.raises(InvalidValueError, match="experts_per_token must be at most 4, got 5"):
+        ExpertsSpec(experts=4, experts_per_token=5, intermediate_size=8)
 
 
 # ---- names and files that are wrong -----------------------------------------------------------
