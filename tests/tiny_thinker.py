@@ -116,34 +116,48 @@ def tiny_spec(*, layers: int = 3, vocab: int = 96, tied: bool = False) -> Thinke
     )
 
 
-def tiny_prompt(*, seconds: int = 5, grid: tuple[int, int] = (4, 8), after: int = 6) -> list[int]:
-    """Token ids of a clip with sound: 2 s windows of video then audio, text on both sides."""
-    per_grid = grid[0] * grid[1] // 4
+def tiny_prompt(
+    *, seconds: int = 5, grid: tuple[int, int] = (4, 8), after: int = 6, only: str = ""
+) -> list[int]:
+    """Token ids of a clip, text on both sides: 2 s windows of video then audio, or one alone."""
+    video = [TOKENS.video] * (0 if only == "audio" else grid[0] * grid[1] // 4)
+    audio = [TOKENS.audio] * (0 if only == "video" else 25)
     body: list[int] = []
     for start in range(0, seconds, 2):
         length = min(2, seconds - start)
-        body += [TOKENS.video] * (length * per_grid) + [TOKENS.audio] * (length * 25)
-    before = [20, 21, 22, TOKENS.vision_start, TOKENS.audio_start]
-    return before + body + [TOKENS.audio_end, TOKENS.vision_end, *range(30, 30 + after)]
+        body += video * length + audio * length
+    marks = {
+        "": ([TOKENS.vision_start, TOKENS.audio_start], [TOKENS.audio_end, TOKENS.vision_end]),
+        "audio": ([TOKENS.audio_start], [TOKENS.audio_end]),
+        "video": ([TOKENS.vision_start], [TOKENS.vision_end]),
+    }
+    begin, end = marks[only]
+    return [20, 21, 22, *begin, *body, *end, *range(30, 30 + after)]
 
 
 def tiny_inputs(
-    *, seconds: int = 5, grid: tuple[int, int] = (4, 8), after: int = 6, seed: int = 0
+    *,
+    seconds: int = 5,
+    grid: tuple[int, int] = (4, 8),
+    after: int = 6,
+    only: str = "",
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return keyword arguments of the thinker's forward for :func:`tiny_prompt`."""
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.tensor([tiny_prompt(seconds=seconds, grid=grid, after=after)])
+    ids = torch.tensor([tiny_prompt(seconds=seconds, grid=grid, after=after, only=only)])
     patches, frames = seconds * grid[0] * grid[1], seconds * 100
-    return {
-        "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
-        "input_features": torch.randn(1, 128, frames, generator=generator),
-        "feature_attention_mask": torch.ones(1, frames, dtype=torch.long),
-        "pixel_values_videos": torch.randn(patches, 3 * 2 * 14 * 14, generator=generator),
-        "video_grid_thw": torch.tensor([[seconds, *grid]]),
-        "video_second_per_grid": torch.tensor([1.0]),
-        "use_audio_in_video": True,
-    }
+    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if only != "video":
+        inputs["input_features"] = torch.randn(1, 128, frames, generator=generator)
+        inputs["feature_attention_mask"] = torch.ones(1, frames, dtype=torch.long)
+    if only != "audio":
+        inputs["pixel_values_videos"] = torch.randn(patches, 3 * 2 * 14 * 14, generator=generator)
+        inputs["video_grid_thw"] = torch.tensor([[seconds, *grid]])
+        inputs["video_second_per_grid"] = torch.tensor([1.0])
+    if not only:
+        inputs["use_audio_in_video"] = True
+    return inputs
 
 
 def tiny_thinker(*, attention: str = "sdpa", layers: int = 4, seed: int = 0) -> Any:
@@ -156,5 +170,6 @@ def tiny_thinker(*, attention: str = "sdpa", layers: int = 4, seed: int = 0) -> 
     for module in thinker.modules():
         if "norm" not in type(module).__name__.lower():
             for parameter in module.parameters(recurse=False):
-                parameter.mul_(6)
+                parameter.mul_(7)
+    thinker.lm_head.weight[:10] = 0  # marks and placeholders are never decoded
     return thinker
