@@ -1,0 +1,65 @@
+"""The convention figure stacks the conventions table; its ratio is the table's column."""
+
+from __future__ import annotations
+
+import pytest
+from figure_eyes import assert_tidy, bars
+from invented_tables import conventions_table
+from matplotlib.colors import to_hex
+
+from omnizip_cost.errors import UnknownNameError
+from omnizip_cost.plotting import draw_conventions
+from omnizip_cost.plotting.style import METHOD_COLOURS
+
+
+def test_bar_lengths_are_the_tables_counts() -> None:
+    table = conventions_table()
+    fig = draw_conventions(table)
+    assert sorted(bar.get_width() for bar in bars(fig)) == sorted(map(float, table["flops"]))
+
+
+def test_the_decoder_is_split_by_phase_and_other_components_are_not() -> None:
+    table = conventions_table()
+    fig = draw_conventions(table)
+    decoder = table[table["component"] == "llm"]
+    for phase in ("prefill", "decode"):
+        drawn = [bar.get_width() for bar in bars(fig, f"_{phase}")]
+        assert drawn == list(decoder[decoder["phase"] == phase]["flops"])
+    heads = table[table["component"] == "lm_head"]["flops"]
+    assert [bar.get_width() for bar in bars(fig, "_lm_head")] == list(heads)
+
+
+def test_one_pair_of_bars_per_convention_in_the_tables_order() -> None:
+    (ax,) = draw_conventions(conventions_table()).axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["eq9", "seats", "torch", "hardware"]
+    colours = [to_hex(bar.get_facecolor()) for bar in bars(ax.figure, "_prefill")]
+    assert colours == [METHOD_COLOURS["full"].lower(), METHOD_COLOURS["omnizip"].lower()] * 4
+
+
+def test_the_axis_starts_at_zero_and_is_linear() -> None:
+    (ax,) = draw_conventions(conventions_table()).axes
+    assert ax.get_xscale() == "linear"
+    assert ax.get_xlim()[0] == 0
+    assert "10¹²" in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("ratio", [True, False])
+def test_the_ratio_is_printed_when_the_table_has_it(ratio: bool) -> None:
+    (ax,) = draw_conventions(conventions_table(ratio=ratio)).axes
+    assert ax.texts[0].get_text() == "74.1"
+    assert ax.texts[1].get_text() == ("31.0 (41%)" if ratio else "31.0")
+
+
+@pytest.mark.parametrize("scale", [1, 10**-4, 10**-7])
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_nothing_is_small_or_clipped(scale: float, width: str) -> None:
+    table = conventions_table()
+    table["flops"] = (table["flops"] * scale).astype("int64")
+    assert_tidy(draw_conventions(table, width=width))
+
+
+def test_an_unknown_component_is_refused() -> None:
+    table = conventions_table().replace({"component": {"lm_head": "lm_hed"}})
+    with pytest.raises(UnknownNameError, match="did you mean lm_head"):
+        draw_conventions(table)

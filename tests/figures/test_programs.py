@@ -1,0 +1,113 @@
+"""This script, these inputs -> these files: the registry, the programs and their manifest."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from invented_tables import compare_table, conventions_table, stages_table, windows_table
+
+from omnizip_cost.errors import InputFileError, UnknownNameError
+from omnizip_cost.plotting import FIGURES, draw_all, run_program
+from omnizip_cost.results.store import write_table
+
+FOLDER = Path(__file__).resolve().parents[2] / "figures"
+MANIFEST = tomllib.loads((FOLDER / "manifest.toml").read_text())["figure"]
+PROGRAMS = sorted(FOLDER.glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the four tables, written as the command line writes them."""
+    place = tmp_path_factory.mktemp("tables")
+    write_table(compare_table(oom=("fastv",)), place / "compare.csv")
+    write_table(windows_table(), place / "windows.csv")
+    write_table(stages_table(oom=("fastv",)), place / "stages.csv")
+    write_table(conventions_table(), place / "conventions.csv")
+    return place
+
+
+def test_every_program_is_in_the_manifest_and_the_registry() -> None:
+    assert [path.name for path in PROGRAMS] == sorted(entry["script"] for entry in MANIFEST)
+    assert [entry["name"] for entry in MANIFEST] == list(FIGURES)
+    assert set(FIGURES) == {"speedup", "windows", "stages", "conventions"}
+
+
+@pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["name"])
+def test_the_manifest_says_what_the_registry_says(entry: dict[str, list[str]]) -> None:
+    known = FIGURES[str(entry["name"])]
+    assert entry["inputs"] == [f"{known.table}.csv"]
+    assert tuple(entry["outputs"]) == known.outputs
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_programs_are_short_and_draw_what_their_name_says(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) < 80
+    assert f'run_program("{path.stem}")' in text
+    imported = [
+        node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)
+    ]
+    assert imported == ["omnizip_cost.plotting"]
+
+
+def test_all_figures_from_all_tables(folder: Path, tmp_path: Path) -> None:
+    paths = draw_all(folder, tmp_path)
+    assert [path.name for path in paths] == [o for entry in MANIFEST for o in entry["outputs"]]
+    assert all(path.stat().st_size > 1000 for path in paths)
+
+
+def test_chosen_figures_only_and_parquet_too(tmp_path: Path) -> None:
+    write_table(windows_table(), tmp_path / "windows.parquet")
+    paths = draw_all(tmp_path, tmp_path / "out", ["windows"], width="page")
+    assert [path.name for path in paths] == list(FIGURES["windows"].outputs)
+
+
+def test_a_missing_table_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError) as caught:
+        draw_all(tmp_path, tmp_path / "out", ["speedup"])
+    assert str(caught.value) == (
+        f"{tmp_path / 'compare.csv'}: the table of figure 'speedup' is not there; "
+        "`omnizip-cost compare ROWS --out DIR` makes it"
+    )
+
+
+def test_nothing_is_written_when_one_table_of_several_is_missing(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "windows.csv").write_bytes((folder / "windows.csv").read_bytes())
+    with pytest.raises(InputFileError):
+        draw_all(tmp_path, tmp_path / "out", ["windows", "stages"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_figure_has_near_names(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="unknown figure 'speedups': did you mean speedup"):
+        draw_all(tmp_path, tmp_path, ["speedups"])
+
+
+def test_a_program_prints_its_files(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_program("stages", ["--from", str(folder), "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [Path(line).name for line in printed] == list(FIGURES["stages"].outputs)
+
+
+def test_a_program_without_its_table_says_so_and_exits_with_2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "speedup.py"), "--from", str(tmp_path), "--out", "x"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(FOLDER.parent), "PATH": ""},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "compare.csv: the table of figure 'speedup' is not there" in done.stderr

@@ -1,0 +1,118 @@
+"""The stage figure stacks the stages table: lengths are seconds, hatches are stages."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from figure_eyes import assert_tidy, bars, lines
+from invented_tables import stages_table
+from matplotlib.colors import to_hex
+
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
+from omnizip_cost.plotting import draw_stages
+from omnizip_cost.plotting.canvas import notes_of
+from omnizip_cost.plotting.stages import ORDER, time_unit
+from omnizip_cost.plotting.style import METHOD_COLOURS, SEGMENTS, tint
+
+
+def test_bar_lengths_are_the_tables_seconds_stage_by_stage() -> None:
+    table = stages_table()
+    fig = draw_stages(table)
+    for stage in ORDER:
+        drawn = [bar.get_width() for bar in bars(fig, f"_{stage}")]
+        assert drawn == pytest.approx(list(table[table["stage"] == stage]["seconds"]))
+
+
+def test_stages_follow_one_another_without_gap_or_overlap() -> None:
+    table = stages_table()
+    fig = draw_stages(table)
+    full = [bar for bar in bars(fig) if round(bar.get_y() + bar.get_height() / 2) == 0]
+    ends = [0.0, *(bar.get_x() + bar.get_width() for bar in full)]
+    assert [bar.get_x() for bar in full] == pytest.approx(ends[:-1])
+    assert ends[-1] == pytest.approx(table[table["label"] == "Full tokens"]["seconds"].sum())
+
+
+def test_colour_is_the_method_and_hatch_the_stage() -> None:
+    table = stages_table()
+    fig = draw_stages(table)
+    methods = table.drop_duplicates("label")["method"].tolist()
+    for stage in ORDER:
+        for bar in bars(fig, f"_{stage}"):
+            method = methods[round(bar.get_y() + bar.get_height() / 2)]
+            share = SEGMENTS[stage].share
+            assert to_hex(bar.get_facecolor()) == tint(METHOD_COLOURS[method], share)
+            assert (bar.get_hatch() or "") == SEGMENTS[stage].hatch
+
+
+def test_rows_read_downwards_in_the_tables_order() -> None:
+    table = stages_table()
+    (ax,) = draw_stages(table).axes
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(dict.fromkeys(table["label"]))
+    assert ax.yaxis_inverted()
+
+
+def test_the_end_of_the_bar_says_its_length() -> None:
+    table = stages_table()
+    (ax,) = draw_stages(table).axes
+    total = table[table["label"] == "Full tokens"]["seconds"].sum()
+    assert ax.texts[0].get_text() == f"{total * 1000:.0f} ms"
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit"), [(10.0, "s"), (1.0, "ms"), (0.01, "ms"), (0.0001, "µs")]
+)
+def test_the_unit_suits_the_longest_bar(scale: float, unit: str) -> None:
+    fig = draw_stages(stages_table(scale=scale))
+    assert fig.axes[0].get_xlabel() == f"time ({unit})"
+    assert all(text.get_text().endswith(f" {unit}") for text in fig.axes[0].texts)
+    assert_tidy(fig)
+
+
+def test_unit_limits() -> None:
+    assert [time_unit(t)[1] for t in (1.0, 0.999, 1e-3, 9.9e-4)] == ["s", "ms", "ms", "µs"]
+
+
+def test_spreads_run_from_low_to_high_after_the_stages_before() -> None:
+    table = stages_table()
+    first = table[table["label"] == "Full tokens"].set_index("stage")
+    before = first.loc[["audio_encoder", "vision_encoder", "assembly"], "seconds"].sum()
+    line = lines(draw_stages(table), "_spread:prefill")[0]
+    assert list(line.get_xdata()) == pytest.approx(
+        [before + first.loc["prefill", "low_s"], before + first.loc["prefill", "high_s"]]
+    )
+
+
+def test_out_of_memory_stands_in_place_of_the_bar() -> None:
+    table = stages_table(oom=("fastv",))
+    (ax,) = draw_stages(table).axes
+    missing = [text for text in ax.texts if "out of memory" in text.get_text()]
+    labels = list(dict.fromkeys(table["label"]))
+    assert [labels[round(text.get_position()[1])] for text in missing] == ["FastV 50%", "FastV 35%"]
+    assert len(ax.texts) == len(labels)
+
+
+def test_models_have_panels_on_a_common_axis_length() -> None:
+    table = pd.concat([stages_table(), stages_table("qwen2.5-omni-3b", scale=3)])
+    fig = draw_stages(table, width="page")
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["omni-tiny", "qwen2.5-omni-3b"]
+    assert fig.axes[0].get_xlim() == fig.axes[1].get_xlim()
+    assert_tidy(fig)
+
+
+def test_random_weights_are_noted() -> None:
+    assert "andom weights: timing only" in notes_of(draw_stages(stages_table()))
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_nothing_is_small_or_clipped(width: str) -> None:
+    assert_tidy(draw_stages(stages_table(oom=("fastv",)), width=width))
+
+
+def test_a_stage_counted_twice_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="there once for 'Full tokens'"):
+        draw_stages(pd.concat([stages_table(), stages_table()]))
+
+
+def test_an_unknown_stage_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="unknown stage 'prefil'"):
+        draw_stages(stages_table().replace({"stage": {"prefill": "prefil"}}))
