@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 from omnizip_cost.compression.allocation import MODES, RHO_MAX, RHO_MIN, Mode, allocation
 from omnizip_cost.compression.counts import (
@@ -20,34 +19,11 @@ from omnizip_cost.compression.counts import (
     paper_grid_kept,
 )
 from omnizip_cost.compression.plan import Plan, WindowPlan
-from omnizip_cost.compression.settings import (
-    FASTV_LAYER,
-    require_method,
-    resolve_pruning,
-)
-from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
+from omnizip_cost.compression.request import PlanRequest, spread, with_ratios
+from omnizip_cost.compression.settings import FASTV_LAYER, require_method
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """What the caller asked for, validated: one object for all the builders below."""
-
-    method: str
-    workload: Workload
-    layers: int
-    retained: float
-    rho_a: float
-    rho_v: float
-    retention: tuple[float, ...] | None
-    mode: Mode
-    fastv_layer: int
-    anchor_share: float
-    merge: int
-    rho_min: float
-    rho_max: float
-    rounding: Rounding
 
 
 def make_plan(
@@ -108,14 +84,14 @@ def make_plan(
         raise InvalidValueError(
             "method 'fastv'", "fastv_layer", f"between 1 and {layers - 1}", fastv_layer
         )
-    request = _Request(
+    request = PlanRequest(
         method=method,
         workload=workload,
         layers=layers,
         retained=1.0,
         rho_a=0.0,
         rho_v=0.0,
-        retention=_spread(retention, workload),
+        retention=spread(retention, workload),
         mode=mode,
         fastv_layer=fastv_layer,
         anchor_share=anchor_share,
@@ -124,7 +100,7 @@ def make_plan(
         rho_max=rho_max,
         rounding=rounding,
     )
-    request = _with_ratios(request, retained, audio_pruning, video_pruning)
+    request = with_ratios(request, retained, audio_pruning, video_pruning)
     if workload.bare_tokens is not None:
         return _bare(request)
     if request.rho_a == 0 and request.rho_v == 0 and method != "fastv":
@@ -132,82 +108,8 @@ def make_plan(
     return _BUILDERS[method](request)
 
 
-def _with_ratios(
-    request: _Request,
-    retained: float | None,
-    audio_pruning: float | None,
-    video_pruning: float | None,
-) -> _Request:
-    """Fill ratio and pair of the request from whichever of them was given."""
-    owner = f"method {request.method!r}"
-    given = {
-        name: require_ratio(owner, name, value)
-        for name, value in (
-            ("retained", retained),
-            ("audio_pruning", audio_pruning),
-            ("video_pruning", video_pruning),
-        )
-        if value is not None
-    }
-    if request.method == "full":
-        if given.get("retained", 1) != 1 or any(
-            given.get(name) for name in ("audio_pruning", "video_pruning")
-        ):
-            raise InvalidValueError(owner, "retained", "1 (nothing is pruned)", given)
-        return request
-    if ("audio_pruning" in given) != ("video_pruning" in given):
-        missing = "audio_pruning" if audio_pruning is None else "video_pruning"
-        raise InvalidValueError(owner, missing, "given together with its partner", None)
-    if not given:
-        raise InvalidValueError(
-            owner, "retained", "a ratio in [0, 1]", None, "or give both pruning ratios"
-        )
-    if "audio_pruning" in given:
-        pair = given["audio_pruning"], given["video_pruning"]
-    else:
-        pair = _pair(request, given["retained"])
-    nominal = given["retained"] if "retained" in given else _nominal(request, pair)
-    return replace(request, retained=nominal, rho_a=pair[0], rho_v=pair[1])
-
-
-def _pair(request: _Request, retained: float) -> tuple[float, float]:
-    """The method's own pair for one ratio; a bare count has no mix and needs none."""
-    work = request.workload
-    if work.bare_tokens is not None:
-        return 1 - retained, 1 - retained
-    return resolve_pruning(
-        request.method,
-        retained,
-        video_tokens=work.video_tokens,
-        audio_tokens=work.audio_tokens,
-        anchor_share=request.anchor_share,
-        merge=request.merge,
-    )
-
-
-def _nominal(request: _Request, pair: tuple[float, float]) -> float:
-    """Nominal ratio of a pair on the workload's own mix, OmniZip's anchors counted."""
-    work = request.workload
-    if work.bare_tokens is not None:
-        if pair[0] != pair[1]:
-            raise InvalidValueError(
-                f"method {request.method!r}",
-                "retained",
-                "given, since a bare token count has no audio-video mix",
-                None,
-                "describe the clip in seconds and pixels to use a pair",
-            )
-        return 1 - pair[0]
-    audio: float = (1 - pair[0]) * work.audio_tokens
-    if request.method == "omnizip":
-        audio = audio_kept(
-            work.audio_tokens, pair[0], anchor_share=request.anchor_share, merge=request.merge
-        )
-    return (audio + (1 - pair[1]) * work.video_tokens) / work.av_tokens
-
-
 def _plan(
-    request: _Request,
+    request: PlanRequest,
     windows: tuple[WindowPlan, ...],
     *,
     video_kept: float,
@@ -238,7 +140,7 @@ def _plan(
     )
 
 
-def _bare(request: _Request) -> Plan:
+def _bare(request: PlanRequest) -> Plan:
     """A token count without mix: real-valued r * n, as in the paper's FLOPs column."""
     tokens = request.workload.av_tokens
     kept = request.retained * tokens
@@ -247,7 +149,7 @@ def _bare(request: _Request) -> Plan:
     return _plan(request, (), video_kept=0.0, audio_kept=0.0, exact=True, layers=layers)
 
 
-def _untouched(request: _Request) -> Plan:
+def _untouched(request: PlanRequest) -> Plan:
     windows = tuple(
         WindowPlan(
             video_tokens=window.video_tokens,
@@ -270,7 +172,7 @@ def _untouched(request: _Request) -> Plan:
 
 
 def _proportional(
-    request: _Request, *, video_kept: float, audio_kept: float
+    request: PlanRequest, *, video_kept: float, audio_kept: float
 ) -> tuple[WindowPlan, ...]:
     """Expected counts of methods whose choice does not depend on the window."""
     work = request.workload
@@ -287,14 +189,14 @@ def _proportional(
     )
 
 
-def _random(request: _Request) -> Plan:
+def _random(request: PlanRequest) -> Plan:
     video = kept_count(request.workload.video_tokens, request.rho_v)
     audio = kept_count(request.workload.audio_tokens, request.rho_a)
     windows = _proportional(request, video_kept=video, audio_kept=audio)
     return _plan(request, windows, video_kept=video, audio_kept=audio, exact=False)
 
 
-def _fastv(request: _Request) -> Plan:
+def _fastv(request: PlanRequest) -> Plan:
     """All tokens through K layers, then ``round(r * n)`` whatever their modality."""
     work = request.workload
     kept = round(request.retained * work.av_tokens)
@@ -312,7 +214,7 @@ def _fastv(request: _Request) -> Plan:
     )
 
 
-def _dycoke(request: _Request) -> Plan:
+def _dycoke(request: PlanRequest) -> Plan:
     work = request.workload
     grids = work.video_tokens // work.tokens_per_grid if work.tokens_per_grid else 0
     drops = iter(dycoke_drops(grids, work.tokens_per_grid, request.rho_v))
@@ -336,7 +238,7 @@ def _dycoke(request: _Request) -> Plan:
     )
 
 
-def _omnizip(request: _Request) -> Plan:
+def _omnizip(request: PlanRequest) -> Plan:
     """OmniZip: audio over the whole clip, video by Algorithm 1 and ISTC in each window."""
     work = request.workload
     total_audio = audio_kept(
@@ -396,28 +298,7 @@ def _whole(share: float, tokens: int, known: bool) -> float:
     return round(share * tokens) if known else share * tokens
 
 
-def _spread(
-    retention: Sequence[float | None] | None, workload: Workload
-) -> tuple[float, ...] | None:
-    """One retention per window, NaN without audio, from either accepted length."""
-    if retention is None:
-        return None
-    given = [math.nan if value is None else float(value) for value in retention]
-    audible = [bool(window.audio_tokens) for window in workload.windows]
-    if len(given) == sum(audible) != len(audible):
-        values = iter(given)
-        return tuple(next(values) if heard else math.nan for heard in audible)
-    if len(given) != len(audible):
-        raise InvalidValueError(
-            "plan",
-            "retention",
-            f"one value for each of {sum(audible)} windows with audio",
-            f"{len(given)} values",
-        )
-    return tuple(value if heard else math.nan for value, heard in zip(given, audible, strict=True))
-
-
-_BUILDERS: dict[str, Callable[[_Request], Plan]] = {
+_BUILDERS: dict[str, Callable[[PlanRequest], Plan]] = {
     "full": _untouched,
     "random": _random,
     "fastv": _fastv,

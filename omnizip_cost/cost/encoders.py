@@ -63,7 +63,7 @@ def window_sizes(vision: VisionEncoderSpec, height: int, width: int) -> list[int
     """Patches of each attention window of one temporal grid of ``height`` x ``width`` patches."""
     if vision.window_pixels is None:
         return [height * width]
-    side = vision.window_pixels // vision.patch_size
+    side = vision.window_pixels // vision.merge_size // vision.patch_size * vision.merge_size
     rows = [min(side, height - start) for start in range(0, height, side)]
     columns = [min(side, width - start) for start in range(0, width, side)]
     return [row * column for row in rows for column in columns]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.build import DEFAULT_TEXT_TOKENS, assemble
 from omnizip_cost.workload.decode import heard, sampled_frames
 from omnizip_cost.workload.lengths import (
+    SAMPLE_RATE_HZ,
     audio_token_count,
     max_samples,
     mel_frame_count,
@@ -92,11 +94,17 @@ def clip_workload(
     *,
     settings: VideoSettings | None = None,
     text_tokens: int = DEFAULT_TEXT_TOKENS,
+    max_seconds: float | None = None,
 ) -> Workload:
     """Count the tokens of a media file, without decoding more than one of its frames.
 
     Equal to ``decode_clip(path, spec, settings).workload(spec)``. The sound is decoded (its exact
     length is known in no other way), up to where the model stops listening.
+
+    Parameters
+    ----------
+    max_seconds : float, optional
+        Take only the beginning of a longer file, and say so in the notes.
 
     Raises
     ------
@@ -104,7 +112,7 @@ def clip_workload(
         The file cannot be read, or holds too little of both video and sound for one token.
     """
     settings = settings or default_settings(spec)
-    intake = _intake(Path(path), spec, settings)
+    intake = _intake(Path(path), spec, settings, max_seconds)
     return assemble(
         spec,
         name=Path(path).name,
@@ -118,7 +126,13 @@ def clip_workload(
     )
 
 
-def decode_clip(path: str | Path, spec: ThinkerSpec, settings: VideoSettings | None = None) -> Clip:
+def decode_clip(
+    path: str | Path,
+    spec: ThinkerSpec,
+    settings: VideoSettings | None = None,
+    *,
+    max_seconds: float | None = None,
+) -> Clip:
     """Decode a media file into the frames and the sound that the processor would be given.
 
     Only sampled frames are kept, each resized (bicubic) as soon as it is decoded. Sampled frames
@@ -130,7 +144,7 @@ def decode_clip(path: str | Path, spec: ThinkerSpec, settings: VideoSettings | N
         As `clip_workload`.
     """
     settings = settings or default_settings(spec)
-    intake = _intake(Path(path), spec, settings)
+    intake = _intake(Path(path), spec, settings, max_seconds)
     frames, notes, video = None, intake.notes, intake.video
     if video is not None:
         frames, repeated = sampled_frames(intake.facts.path, video, intake.frames, intake.size)
@@ -151,10 +165,21 @@ def decode_clip(path: str | Path, spec: ThinkerSpec, settings: VideoSettings | N
     )
 
 
-def _intake(path: Path, spec: ThinkerSpec, settings: VideoSettings) -> _Intake:
+def _intake(
+    path: Path, spec: ThinkerSpec, settings: VideoSettings, max_seconds: float | None
+) -> _Intake:
     """Probe a file, decode its sound and settle which frames are taken."""
     facts = probe(path)
     video, audio, notes = facts.video, facts.audio, facts.notes
+    longest = max_samples(spec.family)
+    if max_seconds is not None:
+        if not 0 < max_seconds < math.inf:
+            raise InvalidValueError("clip", "max_seconds", "a duration above 0", max_seconds)
+        if video is not None and video.seconds > max_seconds:
+            video = replace(video, frames=math.ceil(max_seconds * video.fps))
+            notes += (f"only the first {max_seconds:g} s of the file are taken",)
+        samples = int(max_seconds * SAMPLE_RATE_HZ)
+        longest = samples if longest is None else min(longest, samples)
     frames, size = 0, (0, 0)
     if video is not None:
         frames = sampled_frame_count(
@@ -167,7 +192,7 @@ def _intake(path: Path, spec: ThinkerSpec, settings: VideoSettings) -> _Intake:
             video = None
     waveform = np.zeros(0, dtype=np.float32)
     if audio is not None:
-        waveform, found = heard(path, audio, max_samples(spec.family))
+        waveform, found = heard(path, audio, longest)
         notes += found
         if not audio_token_count(mel_frame_count(waveform.shape[0], spec.family), spec):
             notes += ("the sound is too short for one audio token, left out",)

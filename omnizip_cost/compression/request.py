@@ -1,0 +1,128 @@
+"""What a caller asks of a method, checked: ratios, pair, retention, settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from omnizip_cost.compression.allocation import Mode
+from omnizip_cost.compression.counts import Rounding, audio_kept
+from omnizip_cost.compression.settings import resolve_pruning
+from omnizip_cost.errors import InvalidValueError, require_ratio
+from omnizip_cost.workload.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What was asked for, validated: one object for all builders of plans."""
+
+    method: str
+    workload: Workload
+    layers: int
+    retained: float
+    rho_a: float
+    rho_v: float
+    retention: tuple[float, ...] | None
+    mode: Mode
+    fastv_layer: int
+    anchor_share: float
+    merge: int
+    rho_min: float
+    rho_max: float
+    rounding: Rounding
+
+
+def with_ratios(
+    request: PlanRequest,
+    retained: float | None,
+    audio_pruning: float | None,
+    video_pruning: float | None,
+) -> PlanRequest:
+    """Fill ratio and pair of the request from whichever of them was given."""
+    owner = f"method {request.method!r}"
+    given = {
+        name: require_ratio(owner, name, value)
+        for name, value in (
+            ("retained", retained),
+            ("audio_pruning", audio_pruning),
+            ("video_pruning", video_pruning),
+        )
+        if value is not None
+    }
+    if request.method == "full":
+        if given.get("retained", 1) != 1 or any(
+            given.get(name) for name in ("audio_pruning", "video_pruning")
+        ):
+            raise InvalidValueError(owner, "retained", "1 (nothing is pruned)", given)
+        return request
+    if ("audio_pruning" in given) != ("video_pruning" in given):
+        missing = "audio_pruning" if audio_pruning is None else "video_pruning"
+        raise InvalidValueError(owner, missing, "given together with its partner", None)
+    if not given:
+        raise InvalidValueError(
+            owner, "retained", "a ratio in [0, 1]", None, "or give both pruning ratios"
+        )
+    if "audio_pruning" in given:
+        pair = given["audio_pruning"], given["video_pruning"]
+    else:
+        pair = _pair(request, given["retained"])
+    nominal = given["retained"] if "retained" in given else _nominal(request, pair)
+    return replace(request, retained=nominal, rho_a=pair[0], rho_v=pair[1])
+
+
+def _pair(request: PlanRequest, retained: float) -> tuple[float, float]:
+    """The method's own pair for one ratio; a bare count has no mix and needs none."""
+    work = request.workload
+    if work.bare_tokens is not None:
+        return 1 - retained, 1 - retained
+    return resolve_pruning(
+        request.method,
+        retained,
+        video_tokens=work.video_tokens,
+        audio_tokens=work.audio_tokens,
+        anchor_share=request.anchor_share,
+        merge=request.merge,
+    )
+
+
+def _nominal(request: PlanRequest, pair: tuple[float, float]) -> float:
+    """Nominal ratio of a pair on the workload's own mix, OmniZip's anchors counted."""
+    work = request.workload
+    if work.bare_tokens is not None:
+        if pair[0] != pair[1]:
+            raise InvalidValueError(
+                f"method {request.method!r}",
+                "retained",
+                "given, since a bare token count has no audio-video mix",
+                None,
+                "describe the clip in seconds and pixels to use a pair",
+            )
+        return 1 - pair[0]
+    audio: float = (1 - pair[0]) * work.audio_tokens
+    if request.method == "omnizip":
+        audio = audio_kept(
+            work.audio_tokens, pair[0], anchor_share=request.anchor_share, merge=request.merge
+        )
+    return (audio + (1 - pair[1]) * work.video_tokens) / work.av_tokens
+
+
+def spread(
+    retention: Sequence[float | None] | None, workload: Workload
+) -> tuple[float, ...] | None:
+    """One retention per window, NaN without audio, from either accepted length."""
+    if retention is None:
+        return None
+    given = [math.nan if value is None else float(value) for value in retention]
+    audible = [bool(window.audio_tokens) for window in workload.windows]
+    if len(given) == sum(audible) != len(audible):
+        values = iter(given)
+        return tuple(next(values) if heard else math.nan for heard in audible)
+    if len(given) != len(audible):
+        raise InvalidValueError(
+            "plan",
+            "retention",
+            f"one value for each of {sum(audible)} windows with audio",
+            f"{len(given)} values",
+        )
+    return tuple(value if heard else math.nan for value, heard in zip(given, audible, strict=True))
