@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from omnizip_cost.errors import InvalidValueError, MediaError
 from omnizip_cost.specs.spec import ThinkerSpec
-from omnizip_cost.workload.build import DEFAULT_TEXT_TOKENS, assemble
-from omnizip_cost.workload.decode import heard, sampled_frames
+from omnizip_cost.workload.build import DEFAULT_TEXT_TOKENS, assemble, sound_cut_note
+from omnizip_cost.workload.decode import decoded_sound, sampled_frames
 from omnizip_cost.workload.lengths import (
     SAMPLE_RATE_HZ,
     audio_token_count,
@@ -169,34 +169,12 @@ def _intake(
     path: Path, spec: ThinkerSpec, settings: VideoSettings, max_seconds: float | None
 ) -> _Intake:
     """Probe a file, decode its sound and settle which frames are taken."""
+    if max_seconds is not None and not 0 < max_seconds < math.inf:
+        raise InvalidValueError("clip", "max_seconds", "a duration above 0", max_seconds)
     facts = probe(path)
-    video, audio, notes = facts.video, facts.audio, facts.notes
-    longest = max_samples(spec.family)
-    if max_seconds is not None:
-        if not 0 < max_seconds < math.inf:
-            raise InvalidValueError("clip", "max_seconds", "a duration above 0", max_seconds)
-        if video is not None and video.seconds > max_seconds:
-            video = replace(video, frames=math.ceil(max_seconds * video.fps))
-            notes += (f"only the first {max_seconds:g} s of the file are taken",)
-        samples = int(max_seconds * SAMPLE_RATE_HZ)
-        longest = samples if longest is None else min(longest, samples)
-    frames, size = 0, (0, 0)
-    if video is not None:
-        frames = sampled_frame_count(
-            video.frames, video.fps, settings, spec.vision.temporal_patch_size
-        )
-        if frames:
-            size = _target_size(path, spec, video, settings, frames)
-        else:
-            notes += (f"{video.frames} frame of video is too short for one grid, left out",)
-            video = None
-    waveform = np.zeros(0, dtype=np.float32)
-    if audio is not None:
-        waveform, found = heard(path, audio, longest)
-        notes += found
-        if not audio_token_count(mel_frame_count(waveform.shape[0], spec.family), spec):
-            notes += ("the sound is too short for one audio token, left out",)
-            waveform, audio = waveform[:0], None
+    video, frames, size, notes = _seen(facts, spec, settings, max_seconds)
+    audio, waveform, found = _heard(facts, spec, max_seconds)
+    notes = tuple(dict.fromkeys(facts.notes + notes + found))
     if video is None and audio is None:
         raise MediaError(path, "holds too little for one token", "; ".join(notes))
     return _Intake(
@@ -210,12 +188,49 @@ def _intake(
     )
 
 
-def _target_size(
-    path: Path, spec: ThinkerSpec, video: VideoFacts, settings: VideoSettings, frames: int
-) -> tuple[int, int]:
-    """Sides of the frames after resizing; a shape that no processor takes is the file's fault."""
+def _seen(
+    facts: MediaFacts, spec: ThinkerSpec, settings: VideoSettings, max_seconds: float | None
+) -> tuple[VideoFacts | None, int, tuple[int, int], tuple[str, ...]]:
+    """What is taken of the video: the stream, frames, their size after resizing, notes."""
+    video = facts.video
+    notes: tuple[str, ...] = ()
+    if video is None:
+        return None, 0, (0, 0), notes
+    if max_seconds is not None and video.seconds > max_seconds:
+        video = replace(video, frames=math.ceil(max_seconds * video.fps))
+        notes = (_shortened_note(max_seconds),)
+    frames = sampled_frame_count(video.frames, video.fps, settings, spec.vision.temporal_patch_size)
+    if not frames:
+        notes = (f"{video.frames} frame of video is too short for one grid, left out",)
+        return None, 0, (0, 0), notes
     try:
         sides = check_frame_size(video.height, video.width)
     except InvalidValueError as error:
-        raise MediaError(path, f"has frames that no processor takes ({error})") from error
-    return frame_size(spec, *sides, settings, frames)
+        raise MediaError(facts.path, f"has frames that no processor takes ({error})") from error
+    return video, frames, frame_size(spec, *sides, settings, frames), notes
+
+
+def _heard(
+    facts: MediaFacts, spec: ThinkerSpec, max_seconds: float | None
+) -> tuple[AudioFacts | None, NDArray[np.float32], tuple[str, ...]]:
+    """What is taken of the sound: the stream, its samples, notes."""
+    if facts.audio is None:
+        return None, np.zeros(0, dtype=np.float32), ()
+    longest = max_samples(spec.family)
+    wanted = None if max_seconds is None else int(max_seconds * SAMPLE_RATE_HZ)
+    limit = min((each for each in (longest, wanted) if each is not None), default=None)
+    waveform, more, errors = decoded_sound(facts.path, facts.audio, limit)
+    notes: tuple[str, ...] = ()
+    if errors:
+        notes += (f"{errors} packets of sound cannot be decoded and are left out",)
+    if more and limit is not None and limit == longest:
+        notes += (sound_cut_note(limit),)
+    elif more and max_seconds is not None:
+        notes += (_shortened_note(max_seconds),)
+    if not audio_token_count(mel_frame_count(waveform.shape[0], spec.family), spec):
+        return None, waveform[:0], (*notes, "the sound is too short for one audio token, left out")
+    return facts.audio, waveform, notes
+
+
+def _shortened_note(max_seconds: float) -> str:
+    return f"only the first {max_seconds:g} s of the file are taken"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnizip_cost.errors import MediaError
-from omnizip_cost.workload.build import sound_cut_note
 from omnizip_cost.workload.lengths import SAMPLE_RATE_HZ
 from omnizip_cost.workload.probe import AudioFacts, VideoFacts, opened, packets_of
 from omnizip_cost.workload.video import sampled_indices
@@ -66,10 +65,15 @@ def _resized(frame: Any, size: tuple[int, int], quarter_turns: int) -> NDArray[n
     return np.asarray(image)
 
 
-def heard(
+def decoded_sound(
     path: Path, audio: AudioFacts, limit: int | None
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Decode sound to 16 kHz mono, at most ``limit`` samples; also what was lost."""
+) -> tuple[NDArray[np.float32], bool, int]:
+    """Decode sound to 16 kHz mono, the mean of the channels as audio libraries take it.
+
+    Returns
+    -------
+    (samples,) of at most ``limit``, whether there were more, and how many packets were lost
+    """
     pieces: list[NDArray[np.float32]] = []
     samples = errors = 0
     with opened(path) as container:
@@ -81,12 +85,8 @@ def heard(
             samples += piece.shape[0]
             if limit is not None and samples > limit:
                 break
-    notes: tuple[str, ...] = ()
-    if errors:
-        notes += (f"{errors} packets of sound cannot be decoded and are left out",)
-    if limit is not None and samples > limit:
-        notes += (sound_cut_note(limit),)
-    return np.concatenate(pieces)[:limit] if pieces else np.zeros(0, np.float32), notes
+    waveform = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    return waveform[:limit], limit is not None and samples > limit, errors
 
 
 def _resampled(frames: Iterator[Any]) -> Iterator[NDArray[np.float32] | None]:
@@ -100,14 +100,14 @@ def _resampled(frames: Iterator[Any]) -> Iterator[NDArray[np.float32] | None]:
             yield None
             continue
         if form != (frame.format.name, frame.layout.name, frame.sample_rate):
-            yield from _samples(resampler.resample(None) if resampler else [])
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+            yield from _mono(resampler.resample(None) if resampler else [])
             form = frame.format.name, frame.layout.name, frame.sample_rate
+            resampler = av.AudioResampler(format="fltp", layout=form[1], rate=SAMPLE_RATE_HZ)
         frame.pts = None
-        yield from _samples(resampler.resample(frame))
-    yield from _samples(resampler.resample(None) if resampler else [])
+        yield from _mono(resampler.resample(frame))
+    yield from _mono(resampler.resample(None) if resampler else [])
 
 
-def _samples(frames: list[Any]) -> list[NDArray[np.float32]]:
-    """Return the samples of mono frames."""
-    return [frame.to_ndarray()[0] for frame in frames]
+def _mono(frames: list[Any]) -> list[NDArray[np.float32]]:
+    """Average the channels of planar frames."""
+    return [frame.to_ndarray().mean(axis=0, dtype=np.float32) for frame in frames]

@@ -15,6 +15,11 @@ NOT_MEDIA = frozenset({"tty", "bin", "xbin", "idf", "adf"})
 MAX_RATE_HZ = 1000.0
 """Frame rates above this are timestamps' resolution, not a rate."""
 
+RATE_TOLERANCE = 0.05
+"""How far a stated frame rate may lie from the time stamps' before these are believed."""
+FALLBACK_RATE_HZ = 25.0
+"""Frame rate of streams that say nothing about time, FFmpeg's own assumption."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFacts:
@@ -149,21 +154,22 @@ def _video_facts(container: Any, stream: Any) -> tuple[VideoFacts | None, tuple[
     notes: tuple[str, ...] = ()
     if corrupt:
         notes += (f"{corrupt} of {frames} video packets are incomplete",)
-    if frames + hidden < stream.frames:
+    if "mp4" in container.format.name and frames + hidden < stream.frames:
         notes += (f"the file holds {frames} of the {stream.frames} frames that it announces",)
     turns = round(getattr(first, "rotation", 0) / 90) % 4
     if turns:
         notes += (f"the picture is turned by {turns * 90} degrees, as its file asks",)
     span_s = 0.0 if earliest is None else float((latest - earliest) * stream.time_base)
+    fps, doubt = _frame_rate(stream, frames, span_s)
     facts = VideoFacts(
         index=stream.index,
         height=first.width if turns % 2 else first.height,
         width=first.height if turns % 2 else first.width,
         frames=frames,
-        fps=_frame_rate(stream, frames, span_s),
+        fps=fps,
         quarter_turns=turns,
     )
-    return facts, notes
+    return facts, notes + doubt
 
 
 def _first_frame(packet: Any) -> Any:
@@ -176,12 +182,19 @@ def _first_frame(packet: Any) -> Any:
         return None
 
 
-def _frame_rate(stream: Any, frames: int, span_s: float) -> float:
-    """Average frame rate: the container's statement, else from the frames' time stamps."""
-    stated = float(stream.average_rate or 0)
+def _frame_rate(stream: Any, frames: int, span_s: float) -> tuple[float, tuple[str, ...]]:
+    """Average frame rate: the container's statement, unless the frames' time stamps refute it."""
+    stated = float(stream.average_rate or stream.guessed_rate or 0)
+    stated = stated if 0 < stated <= MAX_RATE_HZ else 0.0
     measured = (frames - 1) / span_s if span_s > 0 else 0.0
-    guessed = float(stream.guessed_rate or 0)
-    return next((rate for rate in (stated, measured, guessed) if 0 < rate <= MAX_RATE_HZ), 25.0)
+    measured = measured if 0 < measured <= MAX_RATE_HZ else 0.0
+    if stated and measured and abs(measured / stated - 1) > RATE_TOLERANCE:
+        note = (
+            f"the file states {stated:.4g} frames/s, its time stamps give {measured:.4g}, "
+            "which are taken"
+        )
+        return measured, (note,)
+    return stated or measured or FALLBACK_RATE_HZ, ()
 
 
 def _is_cover(stream: Any) -> bool:
