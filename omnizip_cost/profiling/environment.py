@@ -1,0 +1,228 @@
+"""Where and with what a measurement ran: device, versions, settings, the state of the machine.
+
+No host name, user name or path is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import numpy as np
+import torch
+
+from omnizip_cost import __version__
+
+_SMI_FIELDS = {
+    "driver": "driver_version",
+    "sm_clock_mhz": "clocks.sm",
+    "memory_clock_mhz": "clocks.mem",
+    "max_sm_clock_mhz": "clocks.max.sm",
+    "power_w": "power.draw",
+    "power_limit_w": "power.limit",
+    "temperature_c": "temperature.gpu",
+    "throttle_reasons": "clocks_throttle_reasons.active",
+}
+"""Our name -> field of ``nvidia-smi --help-query-gpu``."""
+
+_THROTTLING = {
+    0x04: "power cap",
+    0x08: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+}
+"""Bits that cost speed (nvml.h, nvmlClocksThrottleReason*); idle and set clocks do not."""
+
+_SHORT_S = 10.0
+"""Longest wait for a helper program."""
+
+
+def environment_record(device: str | torch.device, *, dtype: str, attention: str) -> dict[str, Any]:
+    """Return what is known of the machine and the software; what is not known is None.
+
+    Parameters
+    ----------
+    device
+        The torch device that was measured.
+    dtype, attention
+        The thinker's dtype and attention implementation.
+
+    Returns
+    -------
+    dict
+        Plain JSON values. ``omnizip_cost.results.environment_id`` says which of them must agree
+        for two measurements to be comparable.
+    """
+    device = torch.device(device)
+    cuda = device.type == "cuda"
+    return {
+        "device": device_name(device),
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "cores_usable": usable_cores(),
+        "memory_bytes": _total_memory(),
+        "device_memory_bytes": _device_memory(device),
+        "torch": torch.__version__,
+        "torch_threads": torch.get_num_threads(),
+        "transformers": _version_of("transformers"),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cuda": torch.version.cuda if cuda else None,
+        "cudnn": torch.backends.cudnn.version() if cuda else None,
+        "package_version": __version__,
+        "git_commit": git_commit(),
+        "dtype": dtype,
+        "attention": attention,
+        "sdpa_backends": sdpa_backends(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "load_average": load_average(),
+        "created_utc": now_utc(),
+        **gpu_state(device),
+    }
+
+
+def device_name(device: str | torch.device) -> str:
+    """Name of the device: as CUDA gives it, else "cpu"."""
+    device = torch.device(device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def now_utc() -> str:
+    """Time of day in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def cpu_model() -> str | None:
+    """Name of the CPU, or None where the system does not say."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or None
+    names = (line.split(":", 1)[1] for line in text.splitlines() if line.startswith("model name"))
+    return next((name.strip() for name in names), platform.processor() or None)
+
+
+def usable_cores() -> int | None:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def load_average() -> float | None:
+    """Processes waiting for a core, averaged over the last minute."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
+
+
+def sdpa_backends() -> list[str]:
+    """Scaled-dot-product attention kernels that torch may choose from."""
+    switches = {
+        "flash": torch.backends.cuda.flash_sdp_enabled,
+        "memory-efficient": torch.backends.cuda.mem_efficient_sdp_enabled,
+        "math": torch.backends.cuda.math_sdp_enabled,
+        "cudnn": getattr(torch.backends.cuda, "cudnn_sdp_enabled", lambda: False),
+    }
+    return [name for name, enabled in switches.items() if enabled()]
+
+
+def git_commit() -> str | None:
+    """Commit of the package's own checkout, "+" appended when files differ; None elsewhere."""
+    root = Path(__file__).resolve().parents[2]
+    top = _output("git", "-C", str(root), "rev-parse", "--show-toplevel")
+    if top is None or Path(top.strip()).resolve() != root:
+        return None
+    commit = _output("git", "-C", str(root), "rev-parse", "HEAD")
+    changed = _output("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
+    return None if commit is None else commit.strip() + ("+" if changed else "")
+
+
+def gpu_state(device: str | torch.device) -> dict[str, Any]:
+    """Clocks, power, temperature and throttling of a CUDA device now; None on others."""
+    device = torch.device(device)
+    text = None
+    if device.type == "cuda":
+        text = _output(
+            "nvidia-smi",
+            f"--id={_smi_id(device)}",
+            f"--query-gpu={','.join(_SMI_FIELDS.values())}",
+            "--format=csv,noheader,nounits",
+        )
+    return parse_smi(text)
+
+
+def parse_smi(text: str | None) -> dict[str, Any]:
+    """Read one line of ``nvidia-smi --query-gpu``; what the card does not tell is None."""
+    state: dict[str, Any] = dict.fromkeys(_SMI_FIELDS)
+    cells = [cell.strip() for cell in (text or "").strip().partition("\n")[0].split(",")]
+    if len(cells) != len(_SMI_FIELDS):
+        return state
+    for name, cell in zip(_SMI_FIELDS, cells, strict=True):
+        if cell.startswith("["):  # "[N/A]", "[Not Supported]"
+            continue
+        state[name] = cell if name in ("driver", "throttle_reasons") else _number(cell)
+    return state
+
+
+def throttling(state: dict[str, Any]) -> tuple[str, ...]:
+    """Return what slows the GPU down, in words; empty when nothing does."""
+    try:
+        bits = int(state.get("throttle_reasons") or "0", 16)
+    except ValueError:
+        return ()
+    return tuple(words for bit, words in _THROTTLING.items() if bits & bit)
+
+
+def _smi_id(device: torch.device) -> str:
+    """nvidia-smi counts all cards, torch only the visible ones: only the UUID is the same."""
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return f"GPU-{uuid}" if uuid else str(device.index or 0)
+
+
+def _output(*command: str) -> str | None:
+    if which(command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SHORT_S, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _version_of(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _total_memory() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().total)
+
+
+def _device_memory(device: torch.device) -> int | None:
+    if device.type != "cuda":
+        return None
+    return int(torch.cuda.get_device_properties(device).total_memory)
