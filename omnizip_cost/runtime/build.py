@@ -73,7 +73,7 @@ def build_thinker(
     except (ImportError, TypeError, ValueError) as error:
         raise UnsupportedModelError(
             spec.name,
-            f"transformers cannot build it with attention {attention!r}: {_first_line(error)}",
+            f"transformers cannot build it with attention {attention!r}: {_first_sentence(error)}",
         ) from error
     thinker.tie_weights()
     if target.type != "meta":
@@ -121,12 +121,12 @@ def load_checkpoint(
         )
     except ImportError as error:
         raise UnsupportedModelError(
-            spec.name, f"attention {attention!r} is not available: {_first_line(error)}"
+            spec.name, f"attention {attention!r} is not available: {_first_sentence(error)}"
         ) from error
     except Exception as error:  # safetensors, hub and transformers each raise their own
         raise InputFileError(
             path_or_id,
-            f"the weights cannot be loaded: {_first_line(error)}",
+            f"the weights cannot be loaded: {_first_sentence(error)}",
             "give a folder with config.json and safetensors files",
         ) from error
     if missing := sorted(report["missing_keys"]):
@@ -218,6 +218,6 @@ def _require_device(owner: str, device: str) -> torch.device:
     return target
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+def _first_sentence(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].split(". ")[0].rstrip(".") if lines else type(error).__name__

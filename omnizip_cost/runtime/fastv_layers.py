@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from omnizip_cost.errors import InvalidValueError, UnsupportedModelError
+from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.runtime.request import FastvForm, Request
 from omnizip_cost.runtime.selection import Layout, fastv_keep
 
@@ -78,13 +78,6 @@ class FastvLayers:
                 "fastv_layer",
                 f"between 1 and {len(layers) - 1}, one less than the decoder's layers",
                 request.fastv_layer,
-            )
-        attention: Any = text.config._attn_implementation  # type: ignore[union-attr]
-        if attention == "flex_attention":
-            raise UnsupportedModelError(
-                "method 'fastv'",
-                "flex_attention masks cannot be cut per layer",
-                "build the thinker with sdpa, eager or flash_attention_2",
             )
         self.request = request
         self._layers = layers
