@@ -64,8 +64,8 @@ def build_thinker(
     from transformers.initialization import no_init_weights
 
     model_class: Any = part_class(spec.family, "thinker")
+    config = _config_of(spec, model_class)
     try:
-        config = _config_of(spec, model_class)
         with torch.device(target), no_init_weights():
             thinker = model_class._from_config(
                 config, dtype=precision, attn_implementation=attention
@@ -73,7 +73,7 @@ def build_thinker(
     except (ImportError, TypeError, ValueError) as error:
         raise UnsupportedModelError(
             spec.name,
-            f"transformers cannot build it with attention {attention!r}: {_first_sentence(error)}",
+            f"transformers cannot build it with attention {attention!r}: {_sentence(error)}",
         ) from error
     thinker.tie_weights()
     if target.type != "meta":
@@ -119,14 +119,16 @@ def load_checkpoint(
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except ImportError as error:
-        raise UnsupportedModelError(
-            spec.name, f"attention {attention!r} is not available: {_first_sentence(error)}"
-        ) from error
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # safetensors, hub and transformers each raise their own
+        if isinstance(error, ImportError) or "attn_implementation" in str(error):
+            raise UnsupportedModelError(
+                spec.name, f"attention {attention!r} is not available: {_sentence(error)}"
+            ) from error
         raise InputFileError(
             path_or_id,
-            f"the weights cannot be loaded: {_first_sentence(error)}",
+            f"the weights cannot be loaded: {_sentence(error)}",
             "give a folder with config.json and safetensors files",
         ) from error
     if missing := sorted(report["missing_keys"]):
@@ -141,7 +143,12 @@ def load_checkpoint(
 
 def _config_of(spec: ThinkerSpec, model_class: Any) -> Any:
     """Return the transformers config of the spec, with every token id set."""
-    config = model_class.config_class(**dict(spec.config))
+    try:
+        config = model_class.config_class(**dict(spec.config))
+    except Exception as error:  # config classes raise errors of the hub client's own
+        raise UnsupportedModelError(
+            spec.name, f"transformers refuses its config: {_sentence(error)}"
+        ) from error
     _name_tokens(config, spec)
     return config
 
@@ -218,6 +225,6 @@ def _require_device(owner: str, device: str) -> torch.device:
     return target
 
 
-def _first_sentence(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].split(". ")[0].rstrip(".") if lines else type(error).__name__
+def _sentence(error: BaseException) -> str:
+    """Return the first sentence of another library's error, on one line."""
+    return " ".join(str(error).split()).split(". ")[0].rstrip(".") or type(error).__name__
