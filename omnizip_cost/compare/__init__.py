@@ -1,7 +1,7 @@
 """Predicted against observed: join, signed errors, where the gap goes."""
 
 from omnizip_cost.compare.counts import observed_plan, phase_flops
-from omnizip_cost.compare.gap import explain
+from omnizip_cost.compare.gap import explain, noise
 from omnizip_cost.compare.join import CompareRow, compare
 from omnizip_cost.compare.summary import ErrorSummary, summarise
 from omnizip_cost.compare.tables import ConventionRow, StageRow, convention_rows, stage_rows
@@ -14,6 +14,7 @@ __all__ = [
     "compare",
     "convention_rows",
     "explain",
+    "noise",
     "observed_plan",
     "phase_flops",
     "stage_rows",

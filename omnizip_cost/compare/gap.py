@@ -7,6 +7,9 @@ from omnizip_cost.units import GIGA, MILLI
 
 Stages = dict[str, MeasurementRow]
 
+SAME_WORK = ("audio_encoder", "vision_encoder", "assembly")
+"""Stages that no method shortens."""
+
 
 def explain(
     stages: Stages, full: Stages, flops: dict[str, int], flops_full: dict[str, int]
@@ -14,8 +17,8 @@ def explain(
     """Stage with the largest gap between its time and the time its FLOPs predict.
 
     A stage's predicted time is its full-token time scaled by its FLOPs (prefill, decode), or
-    unchanged (encoders and assembly, which no method shortens), or nothing (selection, which
-    Eq. 9 leaves out).
+    nothing (selection, which both counts leave out). Encoders and assembly do the same work in
+    every configuration: how far they differ is the machine's noise (:func:`noise`).
 
     Returns
     -------
@@ -25,8 +28,9 @@ def explain(
     if stages.keys() == full.keys() and all(stages[name] is full[name] for name in stages):
         return "", "the reference"
     gaps: dict[str, float] = {}
-    for name, row in stages.items():
-        if row.median_s is None:
+    for name in (*flops, "selection"):
+        row = stages.get(name)
+        if row is None or row.median_s is None:
             continue
         whole = full[name].median_s if name in full else None
         gaps[name] = row.median_s - _expected(name, whole, flops, flops_full)
@@ -34,6 +38,14 @@ def explain(
         return "", ""
     name = max(gaps, key=lambda stage: abs(gaps[stage]))
     return name, _sentence(name, gaps[name], stages[name], full.get(name), flops, flops_full)
+
+
+def noise(stages: Stages, full: Stages) -> float | None:
+    """Change of the stages that do the same work in every configuration: signed, relative."""
+    same = [name for name in SAME_WORK if name in stages and name in full]
+    here = sum(stages[name].median_s or 0.0 for name in same)
+    there = sum(full[name].median_s or 0.0 for name in same)
+    return here / there - 1 if here and there else None
 
 
 def _expected(
@@ -63,6 +75,4 @@ def _sentence(
         rate = flops[name] / row.median_s / GIGA
         rate_full = flops_full[name] / whole.median_s / GIGA
         sentence += f": {rate:,.4g} GFLOP/s against {rate_full:,.4g} at full length"
-    elif name not in flops:
-        sentence = f"{name.replace('_', ' ')} took {took} {way} than in the full-token run"
     return sentence

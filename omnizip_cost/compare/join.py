@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 
 from omnizip_cost.compare.counts import phase_flops
-from omnizip_cost.compare.gap import explain
+from omnizip_cost.compare.gap import explain, noise
 from omnizip_cost.cost import EXACT
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import FlatRow, MeasurementRow
@@ -71,6 +71,8 @@ class CompareRow(FlatRow):
     peak_memory_bytes: int | None = None
     status: str = "ok"
     reason: str = ""
+    noise: float | None = None
+    """Change of the stages that do the same work in every configuration, against full tokens."""
     largest_gap_stage: str = ""
     explanation: str = ""
     scores: str = ""
@@ -200,6 +202,7 @@ def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
         end_to_end_s=total,
         end_to_end_speedup=total_full / total,
         peak_memory_bytes=_peak(stages),
+        noise=noise(stages, full),
         largest_gap_stage=stage,
         explanation=sentence,
     )

@@ -1,0 +1,186 @@
+"""Compare: like with like, signed errors, spread, and the stage that makes the gap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import omnizip_cost as oz
+from omnizip_cost.compare import CompareRow, compare, convention_rows, stage_rows, summarise
+from omnizip_cost.cost import CONVENTIONS, total_flops
+from omnizip_cost.errors import ConventionMismatchError, InvalidValueError
+from omnizip_cost.results import MeasurementRow
+
+SPEC = oz.load_spec("omni-tiny")
+FULL_AV, TEXT = 1_500, 70
+
+
+def _row(stage: str, samples: tuple[float, ...], **changes: Any) -> MeasurementRow:
+    """A row of a made-up machine: times in seconds as given, counts consistent."""
+    kept = changes.pop("av_kept", FULL_AV)
+    ordered: list[float | None] = [*sorted(samples)] or [None]
+    values: dict[str, Any] = {
+        "environment_id": "abc",
+        "model": SPEC.name,
+        "weights": "random",
+        "device": "cpu",
+        "dtype": "float32",
+        "attention": "sdpa",
+        "clip": "made up",
+        "method": "full",
+        "mode": "paper",
+        "label": "Full tokens",
+        "retained": kept / FULL_AV,
+        "realised": kept / FULL_AV,
+        "full_tokens": FULL_AV + TEXT,
+        "kept_tokens": kept + TEXT,
+        "text_tokens": TEXT,
+        "av_tokens": FULL_AV,
+        "av_kept": kept,
+        "audio_tokens": 300,
+        "audio_kept": kept // 5,
+        "video_tokens": 1_200,
+        "video_kept": kept - kept // 5,
+        "decode_steps": 4,
+        "stage": stage,
+        "median_s": ordered[len(ordered) // 2],
+        "low_s": ordered[0],
+        "high_s": ordered[-1],
+        "samples_s": samples,
+    }
+    return MeasurementRow(**{**values, **changes})
+
+
+def _half(stage: str, samples: tuple[float, ...], **changes: Any) -> MeasurementRow:
+    more = {"method": "random", "label": "Random 50%", "av_kept": FULL_AV // 2, **changes}
+    return _row(stage, samples, **more)
+
+
+def _joined(*rows: MeasurementRow) -> list[CompareRow]:
+    return compare(rows, {SPEC.name: SPEC})
+
+
+def test_speedups_and_signed_errors() -> None:
+    full, half = _joined(_row("prefill", (1.0, 1.0, 1.0)), _half("prefill", (0.5, 0.5, 0.5)))
+    assert (full.speedup_eq9, full.speedup_observed, full.error_exact) == (1, 1, 0)
+    assert half.speedup_observed == 2
+    assert half.speedup_eq9 is not None
+    assert half.speedup_eq9 > 2
+    assert half.error_eq9 == pytest.approx(half.speedup_eq9 / 2 - 1)
+    work = oz.bare_workload(FULL_AV // 2)
+    eq9 = oz.count(SPEC, oz.plan("full", work, SPEC), "eq9", 0)
+    assert half.flops_eq9 == total_flops(eq9)
+    with_text = oz.count(
+        SPEC, oz.plan("full", oz.bare_workload(FULL_AV // 2 + TEXT), SPEC), "torch", 0
+    )
+    assert half.flops_exact == total_flops(with_text)
+
+
+def test_interleaved_rounds_are_free_of_drift() -> None:
+    """The machine slows down threefold; every round still says two."""
+    _, half = _joined(_row("prefill", (1.0, 2.0, 3.0)), _half("prefill", (0.5, 1.0, 1.5)))
+    assert (half.speedup_observed_low, half.speedup_observed, half.speedup_observed_high) == (
+        2,
+        2,
+        2,
+    )
+
+
+def test_unpaired_samples_give_a_wider_spread() -> None:
+    _, half = _joined(_row("prefill", (1.0, 1.1, 1.2)), _half("prefill", (0.5, 0.6)))
+    assert half.speedup_observed_low is not None
+    assert half.speedup_observed_high is not None
+    assert half.speedup_observed_low < 2 < half.speedup_observed_high
+
+
+def test_selection_is_the_gap_when_prefill_follows_its_flops() -> None:
+    full = _row("prefill", (1.0,) * 3)
+    exact = _joined(full, _half("prefill", (0.5,) * 3))[1].speedup_exact
+    assert exact is not None
+    _, half = _joined(
+        full,
+        _half("prefill", (1.0 / exact,) * 3),
+        _half("selection", (0.25,) * 3),
+    )
+    assert half.largest_gap_stage == "selection"
+    assert "selection takes 250.0 ms that Eq. 9 and the exact count leave out" in half.explanation
+
+
+def test_a_slow_prefill_is_named_with_its_rate() -> None:
+    _, half = _joined(_row("prefill", (1.0,) * 3), _half("prefill", (0.9,) * 3))
+    assert half.largest_gap_stage == "prefill"
+    assert "more than its FLOPs predict" in half.explanation
+    assert "GFLOP/s against" in half.explanation
+
+
+def test_noise_is_what_unchanged_stages_differ_by() -> None:
+    _, half = _joined(
+        _row("prefill", (1.0,) * 3),
+        _row("vision_encoder", (1.0,) * 3),
+        _half("prefill", (0.5,) * 3),
+        _half("vision_encoder", (1.2,) * 3),
+    )
+    assert half.noise == pytest.approx(0.2)
+    assert half.largest_gap_stage != "vision_encoder"
+
+
+def test_fastv_counts_its_full_layers() -> None:
+    fastv = {"method": "fastv", "label": "FastV 50%", "fastv_layer": 5, "fastv_form": "last-query"}
+    _, row = _joined(_row("prefill", (1.0,) * 3), _half("prefill", (0.8,) * 3, **fastv))
+    work = oz.bare_workload(FULL_AV)
+    plan = oz.plan("fastv", work, SPEC, retained=0.5)
+    assert row.flops_eq9 == total_flops(oz.count(SPEC, plan, "eq9", 0))
+
+
+def test_out_of_memory_is_a_result() -> None:
+    oom = _half("prefill", (), status="oom", reason="no room")
+    _, half = _joined(_row("prefill", (1.0,) * 3), oom)
+    assert (half.status, half.reason, half.speedup_observed) == ("oom", "no room", None)
+
+
+def test_without_full_tokens_nothing_can_be_said() -> None:
+    with pytest.raises(InvalidValueError, match="profile with `--method full`"):
+        _joined(_half("prefill", (0.5,) * 3))
+    other = _row("prefill", (1.0,) * 3, environment_id="another machine")
+    with pytest.raises(InvalidValueError, match="full tokens must be measured"):
+        _joined(other, _half("prefill", (0.5,) * 3))
+    with pytest.raises(InvalidValueError, match="at least one measured cell"):
+        _joined()
+
+
+def test_summary_takes_means_of_sizes_and_names_the_worst() -> None:
+    rows = _joined(
+        _row("prefill", (1.0,) * 3),
+        _half("prefill", (0.5,) * 3),
+        _half("prefill", (0.25,) * 3, label="Random again", seed=1),
+    )
+    eq9, exact = summarise(rows)
+    assert (eq9.prediction, exact.prediction) == ("eq9", "exact")
+    assert eq9.configurations == 2
+    assert eq9.worst_label == "Random again"
+    assert eq9.worst_error < 0
+    assert eq9.mean_error == pytest.approx(
+        (abs(rows[1].error_eq9 or 0) + abs(rows[2].error_eq9 or 0)) / 2
+    )
+
+
+def test_tables_behind_the_figures() -> None:
+    stages = stage_rows([_row("prefill", (1.0, 2.0, 3.0))])
+    assert (stages[0].seconds, stages[0].low_s, stages[0].high_s) == (2.0, 1.0, 3.0)
+    work = oz.workload(SPEC, seconds=8, pixels=(252, 448))
+    plans = {
+        "Full tokens": oz.plan("full", work, SPEC),
+        "OmniZip": oz.plan("omnizip", work, SPEC, audio_pruning=0.3, video_pruning=0.6),
+    }
+    rows = convention_rows(SPEC, plans, work, 100)
+    assert {row.convention for row in rows} == set(CONVENTIONS)
+    assert all(row.ratio == 1 for row in rows if row.method == "full")
+    assert all(0 < row.ratio < 1 for row in rows if row.method == "omnizip")
+
+
+def test_two_conventions_are_never_added() -> None:
+    plan = oz.plan("full", oz.bare_workload(100), SPEC)
+    rows = oz.count(SPEC, plan, "eq9") + oz.count(SPEC, plan, "torch")
+    with pytest.raises(ConventionMismatchError, match="'eq9' and 'torch' cannot be added"):
+        total_flops(rows)
