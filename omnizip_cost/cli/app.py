@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for name, command in {
+COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo_command,
     "models": models_command,
     "methods": methods_command,
@@ -39,7 +39,9 @@ for name, command in {
     "compare": compare_command,
     "figures": figures_command,
     "report": report_command,
-}.items():
+}
+
+for name, command in COMMANDS.items():
     app.command(name, no_args_is_help=False)(command)
 
 

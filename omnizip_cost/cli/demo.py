@@ -147,7 +147,7 @@ def _write_theory(decoded: Clip, out: Path) -> None:
 
     spec = load_spec(ON_PAPER)
     work = decoded.workload(spec)
-    pair = {"audio_pruning": PAPER_PAIR[0], "video_pruning": PAPER_PAIR[1]}
+    pair: dict[str, Any] = {"audio_pruning": PAPER_PAIR[0], "video_pruning": PAPER_PAIR[1]}
     label = f"OmniZip {PAPER_PAIR}"
     plans = {
         "Full tokens": make_plan("full", work, spec),

@@ -51,8 +51,12 @@ class Allocation:
         return math.fsum(self.weights[audible] * self.rates[audible]) / total
 
 
+Retention = ArrayLike | Sequence[float | None]
+"""Shares of audio kept per window; NaN or None where there is no audio."""
+
+
 def allocate(
-    retention: ArrayLike,
+    retention: Retention,
     *,
     video_pruning: float,
     video_tokens: ArrayLike | None = None,
@@ -101,7 +105,7 @@ def allocate(
 
 
 def allocation(
-    retention: ArrayLike,
+    retention: Retention,
     *,
     video_pruning: float,
     video_tokens: ArrayLike | None = None,
@@ -176,10 +180,15 @@ def _shift(
     free = (initial + probe > lo) & (initial + probe < hi)
     slope = math.fsum(weights[free])
     if not slope:
-        return np.clip(initial + breakpoints[below], lo, hi)
+        return _clipped(initial + breakpoints[below], bounds)
     fixed = math.fsum(weights[~free] * np.clip(initial[~free] + probe, lo, hi))
     shift = (target - fixed - math.fsum(weights[free] * initial[free])) / slope
-    return np.clip(initial + shift, lo, hi)
+    return _clipped(initial + shift, bounds)
+
+
+def _clipped(rates: NDArray[np.float64], bounds: tuple[float, float]) -> NDArray[np.float64]:
+    clipped: NDArray[np.float64] = np.clip(rates, *bounds)
+    return clipped
 
 
 def _official(
@@ -209,7 +218,7 @@ def _official(
     return rates
 
 
-def _shares(retention: ArrayLike) -> NDArray[np.float64]:
+def _shares(retention: Retention) -> NDArray[np.float64]:
     raw: Any = retention
     if isinstance(raw, Sequence):
         raw = [math.nan if value is None else value for value in raw]

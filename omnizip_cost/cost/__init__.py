@@ -7,9 +7,9 @@ from omnizip_cost.cost.conventions import (
     Convention,
     require_convention,
 )
-from omnizip_cost.cost.count import CostRow, count, saving, total_flops
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
+from omnizip_cost.cost.rows import CostRow, count, saving, total_flops
 
 __all__ = [
     "CONVENTIONS",
