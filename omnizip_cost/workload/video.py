@@ -121,6 +121,13 @@ def sampled_frame_count(
     >>> sampled_frame_count(390, 30000 / 1001, VideoSettings(), 2)
     26
     """
+    if settings.max_frames < temporal_patch:
+        raise InvalidValueError(
+            "video settings",
+            "max_frames",
+            f"at least the {temporal_patch} frames of one temporal grid",
+            settings.max_frames,
+        )
     most = min(settings.max_frames, total_frames) // temporal_patch * temporal_patch
     wanted = total_frames / source_fps * settings.fps
     frames = min(max(wanted, settings.min_frames), most, total_frames)

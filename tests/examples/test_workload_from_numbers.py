@@ -153,6 +153,12 @@ def test_refusals_say_what_is_wrong(wanted, message):
         workload(QWEN25, **wanted)
 
 
+def test_a_frame_cap_below_one_grid_is_the_settings_fault():
+    one = VideoSettings(min_frames=1, max_frames=1)
+    with pytest.raises(InvalidValueError, match="max_frames must be at least the 2 frames"):
+        workload(QWEN25, seconds=5, pixels=(252, 448), settings=one)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
