@@ -11,8 +11,11 @@ import torch
 from golden.reference import Reference, reference_select, runs_of
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from tiny_thinker import tiny_spec
 
+from omnizip_cost.compression import make_plan
 from omnizip_cost.runtime.selection import Selection, fastv_keep, read_layout, rows, select
+from omnizip_cost.workload.workload import Window, Workload
 
 AUDIO, VIDEO, TEXT = 8, 7, 1
 IDS = {"audio_id": AUDIO, "video_id": VIDEO}
@@ -319,3 +322,45 @@ def test_windows_may_be_permuted_in_paper_mode(audio: list[int], seed: int, rand
     before, after = prompt.select(**asked), moved.select(**asked)
     np.testing.assert_allclose(after.rates, before.rates[order], rtol=0, atol=1e-12)
     np.testing.assert_array_equal(after.keep.numpy(), before.keep.numpy()[places])
+
+
+def workload_of(prompt: Prompt) -> Workload:
+    layout = read_layout(
+        torch.from_numpy(prompt.ids), tokens_per_grid=prompt.tokens_per_grid, **IDS
+    )
+    pairs = zip(layout.video_sizes, layout.audio_sizes, strict=True)
+    return Workload(
+        name="random",
+        windows=tuple(Window(video_tokens=video, audio_tokens=audio) for video, audio in pairs),
+        tokens_per_grid=prompt.tokens_per_grid,
+        text_before=3,
+        text_after=2,
+        grid_thw=None,
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(prompts(whole_grids=True), ASKED, st.sampled_from(["full", "random", "dycoke", "omnizip"]))
+def test_realised_counts_equal_the_plan(prompt: Prompt, asked: dict[str, Any], method: str) -> None:
+    """Given the audio retention that came out, the plan's counts are the selection's."""
+    assume(prompt.audio.any() or prompt.video.any())
+    if method == "full":
+        asked = asked | {"audio_pruning": 0.0, "video_pruning": 0.0}
+    found = prompt.select(method, **asked)
+    plan = make_plan(
+        method,
+        workload_of(prompt),
+        tiny_spec(),
+        retention=found.retention.tolist() if method == "omnizip" else None,
+        **asked,
+    )
+    audio, video = counts(prompt, found)
+    assert (plan.audio_kept, plan.video_kept) == (audio, video)
+    assert plan.kept_tokens == int(found.keep.sum())
+    if method == "omnizip":
+        keep = found.keep.numpy()
+        runs = {token: runs_of(prompt.ids.tolist(), token) for token in (AUDIO, VIDEO)}
+        for index, window in enumerate(plan.windows):
+            for token, promised in ((AUDIO, window.audio_kept), (VIDEO, window.video_kept)):
+                run = runs[token][index] if index < len(runs[token]) else []
+                assert promised == keep[run].sum()

@@ -10,7 +10,7 @@ from collections import defaultdict
 import torch
 
 from omnizip_cost.runtime.selection.layout import Layout
-from omnizip_cost.runtime.selection.rows import blocks, descending, on_device, unit_rows
+from omnizip_cost.runtime.selection.rows import blocks, cosines, descending, on_device
 
 
 def split_salient(scores: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,13 +74,12 @@ def _nearest_anchor(
     audio: torch.Tensor, others: torch.Tensor, anchors: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Find each token's largest cosine to an anchor, and that anchor (the first of equals)."""
-    targets = unit_rows(anchors).T
-    cosines, groups = [], []
+    values, groups = [], []
     for block in blocks(len(others), max(len(anchors), audio.shape[1])):
-        best = (unit_rows(audio[others[block]]) @ targets).max(dim=1)
-        cosines.append(best.values)
+        best = cosines(audio[others[block]], anchors).max(dim=1)
+        values.append(best.values)
         groups.append(best.indices)
-    return torch.cat(cosines), torch.cat(groups)
+    return torch.cat(values), torch.cat(groups)
 
 
 def _best_of_groups(
@@ -180,9 +179,8 @@ def _largest_cosine(audio: torch.Tensor, embeddings: torch.Tensor, places: objec
     """
     where = on_device(places, audio)
     batch, heard, width = audio.shape
-    units = unit_rows(audio)
     best = audio.new_full((batch, heard), -torch.inf)
     for block in blocks(where.shape[1], batch * max(width, heard)):
-        video = unit_rows(embeddings[where[:, block]].to(audio.dtype))
-        best = torch.maximum(best, (units @ video.transpose(1, 2)).amax(dim=2))
+        video = embeddings[where[:, block]].to(audio.dtype)
+        best = torch.maximum(best, cosines(audio, video).amax(dim=2))
     return best

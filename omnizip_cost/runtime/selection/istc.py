@@ -16,9 +16,9 @@ from omnizip_cost.runtime.selection.layout import Grid, Layout
 from omnizip_cost.runtime.selection.rows import (
     aligned_cosine,
     blocks,
+    cosines,
     keep_best,
     on_device,
-    unit_rows,
     working_dtype,
 )
 
@@ -95,8 +95,7 @@ def density_peaks(rows: torch.Tensor, *, mode: Mode) -> torch.Tensor:
     if size == 1:
         return rows.new_zeros(rows.shape[:2])
     if mode == "official":
-        units = unit_rows(rows)
-        distance = spread = 1 - _symmetric(units @ units.transpose(1, 2))
+        distance = spread = 1 - _symmetric(cosines(rows, rows))
     else:
         spread = _squared_distances(rows)
         distance = spread.sqrt()

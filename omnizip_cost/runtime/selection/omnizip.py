@@ -102,10 +102,10 @@ def _audio(
 
 def _checked_host_copy(survivors: torch.Tensor, scores: torch.Tensor) -> NDArray[np.bool_]:
     """Survivors on the host, with the check on the scores in the same transfer."""
-    *kept, finite = torch.cat([survivors, scores.isfinite().all()[None]]).cpu().numpy()
-    if not finite:
+    host: NDArray[np.bool_] = torch.cat([survivors, scores.isfinite().all()[None]]).cpu().numpy()
+    if not host[-1]:
         raise InvalidValueError("selection", "scores", "finite", "NaN or infinite scores")
-    return np.array(kept, dtype=np.bool_)
+    return host[:-1]
 
 
 def _retention(survivors: NDArray[np.bool_], layout: Layout, mode: Mode) -> NDArray[np.float64]:

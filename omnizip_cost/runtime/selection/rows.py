@@ -1,4 +1,4 @@
-"""Row arithmetic shared by all selections: unit rows, aligned cosines, bounded blocks, ranking."""
+"""Row arithmetic shared by all selections: cosines, bounded blocks, ranking."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 NORM_EPSILON = 1e-6
 """Added to the norm before dividing: OmniZip, Eq. 4."""
 
-BLOCK_ELEMENTS = 2**24
-"""Elements of the largest temporary tensor (64 MB in float32): what keeps memory linear."""
+BLOCK_ELEMENTS = 2**22
+"""Elements of the largest temporary tensor (16 MB in float32), which keeps memory linear."""
 
 
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -18,15 +18,24 @@ def working_dtype(dtype: torch.dtype) -> torch.dtype:
     return dtype if dtype in (torch.float32, torch.float64) else torch.float32
 
 
-def unit_rows(rows: torch.Tensor) -> torch.Tensor:
-    """L2-normalise along the last axis, epsilon 1e-6 added to the norm (OmniZip, Eq. 4)."""
-    norms: torch.Tensor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    return rows / (norms + NORM_EPSILON)
+def norms(rows: torch.Tensor) -> torch.Tensor:
+    """Norm of each row plus 1e-6, by which Eq. 4 of OmniZip divides; last axis dropped."""
+    lengths: torch.Tensor = torch.linalg.vector_norm(rows, dim=-1)
+    return lengths + NORM_EPSILON
+
+
+def cosines(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Cosine of every row of ``left`` with every row of ``right``, shape (..., n, m).
+
+    Products are divided by the norms, not the rows before them: no copy of the rows is made.
+    """
+    products = left @ right.transpose(-1, -2)
+    return products.div_(norms(left)[..., :, None]).div_(norms(right)[..., None, :])
 
 
 def aligned_cosine(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Cosine of row i of ``left`` with row i of ``right``: one number per row."""
-    return (unit_rows(left) * unit_rows(right)).sum(dim=-1)
+    return (left * right).sum(dim=-1) / (norms(left) * norms(right))
 
 
 def blocks(count: int, elements_each: int) -> Iterator[slice]:
