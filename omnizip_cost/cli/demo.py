@@ -28,6 +28,8 @@ PAPER_PAIR = (0.3, 0.6)
 """OmniZip at 45%: the paper's main setting (Tab. 1)."""
 MAX_PIXELS = 128 * 28 * 28
 """Cap of a frame in the paper's runs."""
+BUDGET_S = 90.0
+"""No further round begins once this much was measured; a slow machine gets fewer rounds."""
 LONGEST_S = 16.0
 """Longer clips are cut here, so that the demo ends within three minutes on two cores."""
 
@@ -97,7 +99,7 @@ def _measure(
     spec: ThinkerSpec, work: Workload, decoded: Clip, out: Path, rounds: int
 ) -> Sequence[MeasurementRow]:
     """Profile the real thinker with every method at the paper's ratios, round by round."""
-    from omnizip_cost.profiling import paper_cells, profile_grid
+    from omnizip_cost.profiling import Repeats, paper_cells, profile_grid
     from omnizip_cost.results import MeasurementStore
     from omnizip_cost.runtime.build import build_thinker
     from omnizip_cost.runtime.inputs import clip_inputs
@@ -115,6 +117,7 @@ def _measure(
             decode_steps=DECODE_STEPS,
             store=MeasurementStore(out / "measurements"),
             rounds=rounds,
+            repeats=Repeats(budget_s=BUDGET_S),
             progress=report,
         )
     _operators(thinker, spec, inputs, cells, out)
