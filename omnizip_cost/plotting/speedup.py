@@ -141,6 +141,9 @@ def _draw_point(ax: Any, row: Row, marker: str, colour: str, offset: float) -> N
     exact, eq9 = number(row, "speedup_exact"), number(row, "speedup_eq9")
     observed = number(row, "speedup_observed")
     low, high = number(row, "speedup_observed_low"), number(row, "speedup_observed_high")
+    heights = [height for height in (exact, eq9, observed, low, high) if height is not None]
+    if heights:  # artists shifted on the page do not stretch the axes by themselves
+        ax.update_datalim([(x, height) for height in heights])
     if exact is not None:
         ax.plot([x], [exact], marker="_", markersize=8, zorder=3.1, label="_speedup_exact", **drawn)
     if low is not None and high is not None:

@@ -192,4 +192,6 @@ def segment_handles(segments: Sequence[str]) -> list[Patch]:
 def _notes(rows: Sequence[Row]) -> list[str]:
     spread = any(number(row, "low_s") is not None for row in rows)
     whiskers = "dark lines: spread of the stage they end" if spread else ""
-    return foot_note([where(rows, *CONTEXT), weight_note(rows), whiskers])
+    tokens = [steps for (steps,) in distinct(rows, "decode_steps") if steps]
+    decode = f"decode: {', '.join(tokens)} tokens" if tokens else ""
+    return foot_note([where(rows, *CONTEXT), weight_note(rows), decode, whiskers])

@@ -128,7 +128,9 @@ def _silent_runs(rows: Sequence[Row]) -> list[tuple[float, float]]:
 def _title(row: Row, rows: Sequence[Row]) -> str:
     """Name the panel by its label and by whatever else sets it apart from the others."""
     parts = [text(row, "label") or text(row, "method")]
-    parts += [setting_apart(row, rows, ("clip", "mode", "scores", "rho_v"))]
+    parts.append(setting_apart(row, rows, ("clip", "mode", "scores")))
+    budget = setting_apart(row, rows, ("rho_v",))
+    parts.append(f"budget {budget}" if budget else "")
     return ", ".join(part for part in parts if part)
 
 

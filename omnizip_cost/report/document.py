@@ -20,6 +20,9 @@ STAGE_ORDER = (
     "audio_encoder", "vision_encoder", "assembly", "selection", "prefill", "decode",
 )  # fmt: skip
 _CONTEXT = (("model", "Model"), ("device", "Device"), ("dtype", "Type"), ("clip", "Clip"))
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NAMED_DOUBTS = 3
+"""More measurements than this under one doubt are counted, not listed."""
 _STATUS = {"oom": "out of memory", "failed": "failed"}
 _COMPARISON_KEYS = ("label", "method", "realised", "speedup_eq9", "speedup_exact",
                     "speedup_observed", "status")  # fmt: skip
@@ -151,7 +154,7 @@ def stage_table(rows: Sequence[Row]) -> str:
     columns = [
         *_context_columns(rows),
         Column(key="label", title="Configuration", align="left"),
-        *(Column(key=s, title=f"{_words(s)} (ms)", write=_time_or_status) for s in stages),
+        *(Column(key=s, title=_stage_title(s, rows), write=_time_or_status) for s in stages),
     ]
     return markdown_table(columns, list(lines.values()))
 
@@ -178,7 +181,35 @@ def cautions(context: ReportContext) -> tuple[str, ...]:
         labels = [str(row["label"]) for row in context.comparison if row["status"] == status]
         if labels:
             notes.append(f"No measurement ({words}): {', '.join(labels)}.")
-    return (*notes, *context.doubts)
+    return (*notes, *condensed(context.doubts))
+
+
+def condensed(doubts: Sequence[str]) -> list[str]:
+    """Say once what is doubted of many measurements, with the range of its numbers.
+
+    Doubts have the form ``which measurement: what``. One that is alone stays as it is.
+
+    >>> condensed(["a, prefill: only 3 samples", "b, prefill: only 5 samples", "cold start"])
+    ['only 3–5 samples (a, prefill; b, prefill)', 'cold start']
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for doubt in doubts:
+        which, _, what = doubt.rpartition(": ")
+        key = _NUMBER.sub("#", what) if which else doubt
+        groups.setdefault(key, []).append((which, what))
+    return [_one_doubt(key, members) for key, members in groups.items()]
+
+
+def _one_doubt(key: str, members: Sequence[tuple[str, str]]) -> str:
+    which = [place for place, _ in members]
+    if len(members) == 1 or not all(which):
+        return f"{which[0]}: {members[0][1]}" if which[0] else key
+    found = zip(*(_NUMBER.findall(what) for _, what in members), strict=True)
+    ranges = [sorted(set(numbers), key=float) for numbers in found]
+    shown = iter(r[0] if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
+    words = re.sub("#", lambda _: next(shown), key)
+    few = "; ".join(which) if len(which) <= _NAMED_DOUBTS else f"{len(which)} measurements"
+    return f"{words} ({few})"
 
 
 def _observed(row: Row) -> str:
@@ -217,5 +248,9 @@ def _time_or_status(value: Any) -> str:
     return value if isinstance(value, str) else milliseconds(value)
 
 
-def _words(stage: str) -> str:
-    return stage.replace("_", " ").capitalize()
+def _stage_title(stage: str, rows: Sequence[Row]) -> str:
+    """Heading of a stage; decode says how many tokens where all rows agree."""
+    steps = {row.get("decode_steps") for row in rows}
+    tokens = f", {next(iter(steps))} tokens" if stage == "decode" and len(steps) == 1 else ""
+    tokens = "" if None in steps else tokens
+    return f"{stage.replace('_', ' ').capitalize()}{tokens} (ms)"

@@ -69,7 +69,7 @@ CONTEXT = ReportContext(
         FigureLink(name="extra", path="figures/extra.png", caption="More."),
     ),
     summary=("The exact count is within 11%.",),
-    doubts=("prefill: 3 samples only.",),
+    doubts=("the clock is coarse.",),
 )
 
 
@@ -147,7 +147,24 @@ def test_random_weights_cpu_scores_and_doubts_are_confessed() -> None:
     assert "The weights are random" in section
     assert "Measured on a CPU" in section
     assert "Audio scores: random-weights encoder" in section
-    assert section.rstrip().endswith("- prefill: 3 samples only.")
+    assert section.rstrip().endswith("- the clock is coarse.")
+
+
+def test_many_equal_doubts_are_one_sentence() -> None:
+    doubts = [f"row {at}, prefill: samples spread by {10 + at}% around 1.5 s" for at in range(4)]
+    text = render_report(replace(CONTEXT, doubts=(*doubts, "x: busy", "x: busy, 1 of 2 cores")))
+    assert _lines(text, "- ")[-3:] == [
+        "- samples spread by 10–13% around 1.5 s (4 measurements)",
+        "- x: busy",
+        "- x: busy, 1 of 2 cores",
+    ]
+
+
+def test_decode_says_how_many_tokens_when_all_rows_agree() -> None:
+    rows = tuple({**row, "decode_steps": 8} for row in CONTEXT.stages)
+    assert "| Decode, 8 tokens (ms) |" in render_report(replace(CONTEXT, stages=rows))
+    mixed = (*rows[:-1], {**rows[-1], "decode_steps": 4})
+    assert "| Decode (ms) |" in render_report(replace(CONTEXT, stages=mixed))
 
 
 def test_nothing_is_confessed_that_is_not_so() -> None:

@@ -61,6 +61,16 @@ def test_a_low_above_the_observed_value_is_drawn_as_it_comes() -> None:
     assert sum(y == 9.0 for _, y in drawn) == len(_reduced(table))
 
 
+def test_long_error_bars_stay_on_the_axes() -> None:
+    table = compare_table()
+    table.loc[table["label"] == "Random 40%", "speedup_observed_high"] = 9.5
+    fig = draw_speedup(table)
+    assert all(ax.get_ylim()[1] > 9.5 for ax in fig.axes)
+    left, right = fig.axes[0].get_xlim()
+    assert left < 0.35
+    assert right > 0.55
+
+
 def test_colour_is_the_method_and_marker_the_model() -> None:
     fig = draw_speedup(compare_table("qwen2.5-omni-3b"))
     for ax, method in zip(fig.axes, ("random", "fastv", "dycoke", "omnizip"), strict=True):

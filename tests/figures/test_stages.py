@@ -99,6 +99,11 @@ def test_models_have_panels_on_a_common_axis_length() -> None:
     assert_tidy(fig)
 
 
+def test_decode_says_how_many_tokens_when_known() -> None:
+    assert "Decode: 8 tokens." in notes_of(draw_stages(stages_table().assign(decode_steps=8)))
+    assert "ecode:" not in notes_of(draw_stages(stages_table()))
+
+
 def test_random_weights_are_noted() -> None:
     assert "andom weights: timing only" in notes_of(draw_stages(stages_table()))
 

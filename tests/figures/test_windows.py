@@ -84,7 +84,7 @@ def test_each_budget_or_label_has_its_panel() -> None:
     )
     fig = draw_windows(table, width="page")
     titles = [ax.get_title(loc="left") for ax in fig.axes]
-    assert titles == ["OmniZip (0.3, 0.6), 0.6", "OmniZip (0.4, 0.7), 0.7"]
+    assert titles == ["OmniZip (0.3, 0.6), budget 0.6", "OmniZip (0.4, 0.7), budget 0.7"]
     assert [line.get_ydata()[0] for line in lines(fig, "_budget")] == [0.6, 0.7]
 
 
