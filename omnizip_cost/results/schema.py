@@ -200,6 +200,7 @@ class OperatorRow(FlatRow):
     """Part of the model: audio_encoder, vision_encoder, selection, attention, mlp, norm, ..."""
     operator_class: str
     calls: int
+    """Operators run; one inside another of its kind (addmm in linear) is not counted again."""
     self_cpu_s: float
     """Host time inside these operators, children apart; all calls together."""
     self_device_s: float
