@@ -31,6 +31,7 @@ class WindowRow(FlatRow):
     """Where the audio scores come from: given, proxy, encoder, random-weights encoder."""
     mode: str = "paper"
     label: str = ""
+    clip: str = ""
     rho_v: float = 0.0
 
 
@@ -77,6 +78,7 @@ def window_rows(
     scores: str = "given",
     mode: str = "paper",
     label: str = "",
+    clip: str = "",
 ) -> list[WindowRow]:
     """Rows of an allocation, one per window, ready to print or draw."""
     return [
@@ -91,6 +93,7 @@ def window_rows(
             scores=scores,
             mode=mode,
             label=label,
+            clip=clip,
             rho_v=result.budget,
         )
         for place, (share, initial, rate) in enumerate(

@@ -55,6 +55,7 @@ def proxy_windows(
         scores="proxy",
         mode=mode,
         label=label,
+        clip=clip.name,
     )
 
 
