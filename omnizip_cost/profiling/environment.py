@@ -26,9 +26,13 @@ _SMI_FIELDS = {
     "power_w": "power.draw",
     "power_limit_w": "power.limit",
     "temperature_c": "temperature.gpu",
-    "throttle_reasons": "clocks_throttle_reasons.active",
 }
 """Our name -> field of ``nvidia-smi --help-query-gpu``."""
+
+_REASON_FIELDS = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
+"""Why clocks are held down: its name since driver 535, and before."""
+
+_SMI_COLUMNS = (*_SMI_FIELDS, "throttle_reasons")
 
 _THROTTLING = {
     0x04: "power cap",
@@ -150,11 +154,11 @@ def gpu_state(device: str | torch.device) -> dict[str, Any]:
     """Clocks, power, temperature and throttling of a CUDA device now; None on others."""
     device = torch.device(device)
     text = None
-    if device.type == "cuda":
-        text = _output(
+    for reasons in _REASON_FIELDS if device.type == "cuda" else ():
+        text = text or _output(
             "nvidia-smi",
             f"--id={_smi_id(device)}",
-            f"--query-gpu={','.join(_SMI_FIELDS.values())}",
+            f"--query-gpu={','.join((*_SMI_FIELDS.values(), reasons))}",
             "--format=csv,noheader,nounits",
         )
     return parse_smi(text)
@@ -162,11 +166,11 @@ def gpu_state(device: str | torch.device) -> dict[str, Any]:
 
 def parse_smi(text: str | None) -> dict[str, Any]:
     """Read one line of ``nvidia-smi --query-gpu``; what the card does not tell is None."""
-    state: dict[str, Any] = dict.fromkeys(_SMI_FIELDS)
+    state: dict[str, Any] = dict.fromkeys(_SMI_COLUMNS)
     cells = [cell.strip() for cell in (text or "").strip().partition("\n")[0].split(",")]
-    if len(cells) != len(_SMI_FIELDS):
+    if len(cells) != len(_SMI_COLUMNS):
         return state
-    for name, cell in zip(_SMI_FIELDS, cells, strict=True):
+    for name, cell in zip(_SMI_COLUMNS, cells, strict=True):
         if cell.startswith("["):  # "[N/A]", "[Not Supported]"
             continue
         state[name] = cell if name in ("driver", "throttle_reasons") else _number(cell)

@@ -29,19 +29,28 @@ class WriterLock:
         """Take the lock, or raise :class:`InputFileError` naming the process that has it."""
         import fcntl
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+", encoding="utf-8")
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = self.path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise InputFileError(folder, f"cannot be written to: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             file.close()
             raise InputFileError(
-                self.path.parent,
+                folder,
                 f"another run is writing here (process {holder})",
                 "wait for it, or choose another folder",
             ) from None
+        except OSError as error:
+            file.close()
+            raise InputFileError(
+                folder, f"cannot be locked: {error.strerror}", "choose a folder on a local disk"
+            ) from error
         file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()}\n")

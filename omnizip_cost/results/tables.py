@@ -7,6 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +72,27 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def atomic_write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, then rename it into place."""
+    """Write a file beside its place, flush it to the disk, then rename it into place.
+
+    Raises
+    ------
+    InputFileError
+        A folder that cannot be made or written to, a full disk.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105 - the one call the crash tests interrupt
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputFileError(path, f"cannot be written: {error.strerror}") from error
         raise
     _flush_folder(path.parent)
 
@@ -130,12 +140,9 @@ def _flush_folder(folder: Path) -> None:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
         return
-    try:
+    with suppress(OSError):
         os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+    os.close(handle)
 
 
 def _frame(rows: Rows) -> pd.DataFrame:

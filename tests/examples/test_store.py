@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -364,3 +365,26 @@ def test_importing_the_results_room_loads_no_pandas() -> None:
 def test_json_sidecar_is_plain_json(store: MeasurementStore) -> None:
     store.register({**RECORD, "driver": None}, model="odd", config={"dtype": SimpleNamespace()})
     assert json.loads(store.environment_path.read_text())["format"] == 1
+
+
+def test_a_folder_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputFileError, match="cannot be written to: Not a directory"):
+        MeasurementStore(tmp_path / "file" / "run").register(RECORD)
+    with pytest.raises(InputFileError, match=r"table\.csv: cannot be written: Not a directory"):
+        write_table([{"a": 1}], tmp_path / "file" / "run" / "table.csv")
+
+
+def test_a_full_disk_is_an_input_error_and_loses_nothing(
+    store: MeasurementStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append([ROW])
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputFileError, match="cannot be written: No space left on device"):
+        store.append([replace(ROW, label="lost")])
+    assert store.rows() == (ROW,)
+    assert not list(store.folder.glob(".*.tmp"))
