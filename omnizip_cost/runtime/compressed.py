@@ -53,7 +53,8 @@ def compressed(
     is the prompt's last token. Both ratios at zero, ``full`` or ``retained=1`` leave every
     number as the stock model gives it. Each prompt starts with an empty cache; ``handle.last``
     tells what was kept of the latest one. A decode step called by hand without positions gets
-    the position that follows the *full* prompt.
+    the position that follows the *full* prompt; one without a cache is a new prefill and prunes
+    anew. A whole omni model's talker reads the full prompt: decode text only.
 
     Parameters
     ----------

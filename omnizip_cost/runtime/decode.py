@@ -26,7 +26,11 @@ class Prefill:
     cache: Any
     """Keys and values of the tokens kept; decode adds to it."""
     next_position: int
-    """Position of the first decoded token: largest of the *full* prompt + 1."""
+    """Position of the first decoded token: largest of the *full* prompt + 1.
+
+    ``generate`` counts on from the prompt's *last* token instead: another position where the
+    sound ends early in the last window and too little text follows to pass the video's end.
+    """
 
 
 @torch.no_grad()

@@ -133,8 +133,8 @@ class FastvLayers:
         if self._keep is None:
             with self._stage("selection"):
                 self._keep = self._rank(self._layout, *kwargs["position_embeddings"])
-                if not bool(self._keep.all()):
-                    index = self._keep.nonzero()[:, 0]
+                index = self._keep.nonzero()[:, 0]
+                if len(index) < hidden.shape[1]:
                     self._side = _gathered(kwargs, index)
                     hidden = hidden[:, index]
         if not self._side:

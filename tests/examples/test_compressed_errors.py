@@ -166,14 +166,20 @@ def test_several_videos_without_windows_are_pruned_by_random_and_fastv(thinker: 
 
 
 def test_scores_are_needed_where_omnizip_has_audio(thinker: Any, inputs: dict[str, Any]) -> None:
-    """Audio features that were computed elsewhere never pass the encoder that gives scores."""
+    """Audio features computed elsewhere never pass the encoder; old scores are no substitute."""
     call = {name: value for name, value in inputs.items() if "feature" not in name}
-    with (
-        compressed(thinker, "omnizip", **PAIR),
-        torch.no_grad(),
-        pytest.raises(InvalidValueError, match="one score for each of the 50 audio tokens"),
-    ):
-        thinker(**{**call, "position_ids": torch.arange(call["input_ids"].shape[1])[None]})
+    call["position_ids"] = torch.arange(call["input_ids"].shape[1])[None]
+
+    def fail(*_: Any) -> None:
+        raise MemoryError("no more")
+
+    hook = find_vision_encoder(thinker).register_forward_pre_hook(fail)
+    with compressed(thinker, "omnizip", **PAIR), torch.no_grad():
+        with pytest.raises(MemoryError):  # the audio encoder has run, the decoder has not
+            thinker(**inputs)
+        hook.remove()
+        with pytest.raises(InvalidValueError, match="one score for each of the 50 audio tokens"):
+            thinker(**call)
 
 
 def test_unknown_models_are_refused() -> None:

@@ -335,6 +335,28 @@ def test_a_decode_step_without_positions_follows_the_full_prompt(
                 assert torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("case", [RANDOM, fastv("last-query")], ids=["random", "fastv"])
+def test_the_full_prompts_mask_is_cut_to_the_cache_in_decode(
+    thinker: Any, inputs: dict[str, Any], case: Any
+) -> None:
+    """``generate`` in 5.17 hands it on at full length."""
+    token, seen = torch.tensor([[40]]), []
+    method, settings = case
+    with compressed(thinker, method, **settings) as handle, torch.no_grad():
+        hook = find_text_model(thinker).register_forward_pre_hook(
+            lambda module, args, kwargs: seen.append(kwargs["attention_mask"]), with_kwargs=True
+        )
+        bare, masked = (prefill(thinker, inputs) for _ in range(2))
+        call = {"input_ids": token, "position_ids": torch.full((3, 1, 1), bare.next_position)}
+        expected = thinker(**call, past_key_values=bare.cache).logits
+        mask = torch.ones(1, inputs["input_ids"].shape[1] + 1, dtype=torch.long)
+        found = thinker(**call, past_key_values=masked.cache, attention_mask=mask).logits
+        hook.remove()
+    assert torch.equal(found, expected)
+    assert handle.last is not None
+    assert seen[-1].shape == (1, handle.last.layer_tokens[0] + 1)
+
+
 def test_retained_share_becomes_the_pair_of_the_prompts_own_mix(
     thinker: Any, inputs: dict[str, Any]
 ) -> None:
@@ -342,7 +364,9 @@ def test_retained_share_becomes_the_pair_of_the_prompts_own_mix(
         kept = run(thinker, inputs, (method, {"retained": 0.5}))[1].last
         assert kept is not None
         assert kept.realised == pytest.approx(0.5, abs=0.03)
-    pair = run(thinker, inputs, ("fastv", {"audio_pruning": 0.6, "video_pruning": 0.6, "fastv_layer": 2}))
+    pair = run(
+        thinker, inputs, ("fastv", {"audio_pruning": 0.6, "video_pruning": 0.6, "fastv_layer": 2})
+    )
     share = run(thinker, inputs, ("fastv", {"retained": 0.4, "fastv_layer": 2}))
     assert torch.equal(pair[0], share[0])
 
