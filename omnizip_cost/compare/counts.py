@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost import EXACT, CostRow, count
+from omnizip_cost.cost import CostRow, count
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import MeasurementRow
 from omnizip_cost.specs.spec import ThinkerSpec
@@ -39,7 +39,7 @@ def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
     )
 
 
-def phase_flops(row: MeasurementRow, spec: ThinkerSpec, convention: str = EXACT) -> dict[str, int]:
+def phase_flops(row: MeasurementRow, spec: ThinkerSpec, convention: str) -> dict[str, int]:
     """FLOPs of prefill and decode of a measured cell (decoder and LM head; no encoders)."""
     rows: list[CostRow] = count(spec, observed_plan(row, spec), convention, decode=row.decode_steps)
     phases = {"prefill": 0, "decode": 0}

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
+from typing import Any
 
 from omnizip_cost.compare.counts import phase_flops
 from omnizip_cost.compare.gap import explain, noise
-from omnizip_cost.cost import EXACT
+from omnizip_cost.cost import executed_convention
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import FlatRow, MeasurementRow
 from omnizip_cost.specs.spec import ThinkerSpec
@@ -45,10 +46,16 @@ class CompareRow(FlatRow):
     """Prefill of full tokens under Eq. 9 (audio+video tokens only)."""
     flops_eq9: int | None = None
     flops_exact_full: int
-    """Prefill of full tokens as torch counts it, logits at every position included."""
+    """Prefill of full tokens as executed, logits at every position included."""
     flops_exact: int | None = None
+    exact_convention: str
+    """``torch`` where eager attention multiplies the masked half too, else ``sdpa``."""
+    flops_torch_full: int
+    """The same as torch's counter sees it, whatever the attention kernel skips."""
+    flops_torch: int | None = None
     speedup_eq9: float | None = None
     speedup_exact: float | None = None
+    speedup_torch: float | None = None
     speedup_observed: float | None = None
     speedup_observed_low: float | None = None
     speedup_observed_high: float | None = None
@@ -56,6 +63,7 @@ class CompareRow(FlatRow):
     error_eq9: float | None = None
     """Signed: predicted / observed - 1."""
     error_exact: float | None = None
+    error_torch: float | None = None
     prefill_s: float | None = None
     prefill_low_s: float | None = None
     prefill_high_s: float | None = None
@@ -141,8 +149,6 @@ def _setting(row: MeasurementRow) -> tuple[object, ...]:
 
 def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
     cell, reference = _any(stages), full["prefill"]
-    eq9_full = phase_flops(reference, spec, "eq9")
-    exact_full = phase_flops(reference, spec, EXACT)
     common = {
         name: getattr(cell, name)
         for name in (
@@ -164,31 +170,33 @@ def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
             "scores",
         )
     }
-    base = {
+    names = {"eq9": "eq9", "exact": executed_convention(cell.attention), "torch": "torch"}
+    whole = {kind: phase_flops(reference, spec, name) for kind, name in names.items()}
+    base: dict[str, Any] = {
         **common,
-        "flops_eq9_full": eq9_full["prefill"],
-        "flops_exact_full": exact_full["prefill"],
+        "exact_convention": names["exact"],
+        **{f"flops_{kind}_full": flops["prefill"] for kind, flops in whole.items()},
     }
     broken = next((row for row in stages.values() if row.status != "ok"), None)
     if broken is not None:
         return CompareRow(**base, status=broken.status, reason=broken.reason)
-    eq9, exact = phase_flops(cell, spec, "eq9"), phase_flops(cell, spec, EXACT)
-    speedup_eq9 = eq9_full["prefill"] / eq9["prefill"]
-    speedup_exact = exact_full["prefill"] / exact["prefill"]
+    left = {kind: phase_flops(cell, spec, name) for kind, name in names.items()}
+    exact, exact_full = left["exact"], whole["exact"]
+    speedups = {kind: whole[kind]["prefill"] / left[kind]["prefill"] for kind in names}
     low, observed, high = _speedup(reference.samples_s, cell.samples_s)
     total, total_full = _total(stages), _total(full)
     stage, sentence = explain(stages, full, exact, exact_full)
+    predicted: dict[str, Any] = {
+        **{f"flops_{kind}": flops["prefill"] for kind, flops in left.items()},
+        **{f"speedup_{kind}": speedup for kind, speedup in speedups.items()},
+        **{f"error_{kind}": speedup / observed - 1 for kind, speedup in speedups.items()},
+    }
     return CompareRow(
         **base,
-        flops_eq9=eq9["prefill"],
-        flops_exact=exact["prefill"],
-        speedup_eq9=speedup_eq9,
-        speedup_exact=speedup_exact,
+        **predicted,
         speedup_observed=observed,
         speedup_observed_low=low,
         speedup_observed_high=high,
-        error_eq9=speedup_eq9 / observed - 1,
-        error_exact=speedup_exact / observed - 1,
         prefill_s=cell.median_s,
         prefill_low_s=cell.low_s,
         prefill_high_s=cell.high_s,

@@ -22,10 +22,10 @@ class ErrorSummary(FlatRow):
 
 
 def summarise(rows: Iterable[CompareRow]) -> list[ErrorSummary]:
-    """Errors of Eq. 9 and of the exact count over all compressed configurations."""
+    """Errors of Eq. 9, the exact count and torch's counter over all compressed configurations."""
     compressed = [row for row in rows if row.status == "ok" and row.method != "full"]
     summaries = []
-    for prediction in ("eq9", "exact"):
+    for prediction in ("eq9", "exact", "torch"):
         errors = [
             (error, row.label)
             for row in compressed

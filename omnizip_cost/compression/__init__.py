@@ -1,18 +1,34 @@
-"""What a method *keeps*: plans and Algorithm 1, with no tensors."""
+"""What a method *keeps*: plans and Algorithm 1, with no tensors.
 
-from omnizip_cost.compression.allocation import MODES, Allocation, allocate, allocation
+Plans load at once; what needs NumPy (Algorithm 1, window tables) loads on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.settings import (
     FASTV_LAYER,
     METHODS,
+    MODES,
     PAPER_SETTINGS,
     Method,
     Setting,
     require_method,
     resolve_pruning,
 )
-from omnizip_cost.compression.windows import WindowRow, audio_keep, window_retention, window_rows
+
+if TYPE_CHECKING:
+    from omnizip_cost.compression.rates import Allocation, allocate, allocation
+    from omnizip_cost.compression.windows import (
+        WindowRow,
+        audio_keep,
+        window_retention,
+        window_rows,
+    )
 
 __all__ = [
     "FASTV_LAYER",
@@ -34,3 +50,19 @@ __all__ = [
     "window_retention",
     "window_rows",
 ]
+
+_LAZY = {
+    "Allocation": "rates",
+    "allocate": "rates",
+    "allocation": "rates",
+    "WindowRow": "windows",
+    "audio_keep": "windows",
+    "window_retention": "windows",
+    "window_rows": "windows",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

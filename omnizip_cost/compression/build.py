@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from omnizip_cost.compression.allocation import MODES, RHO_MAX, RHO_MIN, Mode, allocation
 from omnizip_cost.compression.counts import (
     ANCHOR_SHARE,
     MERGE,
@@ -20,7 +19,14 @@ from omnizip_cost.compression.counts import (
 )
 from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.request import PlanRequest, spread, with_ratios
-from omnizip_cost.compression.settings import FASTV_LAYER, require_method
+from omnizip_cost.compression.settings import (
+    FASTV_LAYER,
+    MODES,
+    RHO_MAX,
+    RHO_MIN,
+    Mode,
+    require_method,
+)
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
@@ -240,6 +246,8 @@ def _dycoke(request: PlanRequest) -> Plan:
 
 def _omnizip(request: PlanRequest) -> Plan:
     """OmniZip: audio over the whole clip, video by Algorithm 1 and ISTC in each window."""
+    from omnizip_cost.compression.rates import allocation
+
     work = request.workload
     total_audio = audio_kept(
         work.audio_tokens, request.rho_a, anchor_share=request.anchor_share, merge=request.merge

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from omnizip_cost.compression.allocation import Mode
 from omnizip_cost.compression.counts import Rounding, audio_kept
-from omnizip_cost.compression.settings import resolve_pruning
+from omnizip_cost.compression.settings import Mode, resolve_pruning
 from omnizip_cost.errors import InvalidValueError, require_ratio
 from omnizip_cost.workload.workload import Workload
 

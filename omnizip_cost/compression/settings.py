@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, anchor_stride
 from omnizip_cost.errors import UnknownNameError, require_ratio
+
+Mode = Literal["paper", "official"]
+MODES: tuple[str, ...] = ("paper", "official")
+"""What the paper says, and what its published code does."""
+
+RHO_MIN = 0.35
+"""Smallest video pruning rate of a window: OmniZip, Sec. 4.1."""
+RHO_MAX = 0.75
+"""Largest video pruning rate of a window: OmniZip, Sec. 4.1."""
 
 FASTV_LAYER = 5
 """K, the number of layers FastV runs on all tokens: OmniZip's FLOPs column implies K = 5."""

@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from omnizip_cost.compression.allocation import Allocation
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, anchor_stride, kept_count
+from omnizip_cost.compression.rates import Allocation
 from omnizip_cost.results.row import FlatRow
 
 

@@ -3,8 +3,8 @@
 from omnizip_cost.cost.conventions import (
     CONVENTIONS,
     EQ9_DECODE_STEPS,
-    EXACT,
     Convention,
+    executed_convention,
     require_convention,
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
@@ -14,13 +14,13 @@ from omnizip_cost.cost.rows import CostRow, count, saving, total_flops
 __all__ = [
     "CONVENTIONS",
     "EQ9_DECODE_STEPS",
-    "EXACT",
     "Convention",
     "CostRow",
     "Op",
     "audio_encoder_ops",
     "count",
     "decoder_ops",
+    "executed_convention",
     "require_convention",
     "saving",
     "total_flops",

@@ -15,9 +15,8 @@ from weakref import WeakSet
 
 from torch import nn
 
-from omnizip_cost.compression.allocation import Mode
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE
-from omnizip_cost.compression.settings import FASTV_LAYER
+from omnizip_cost.compression.settings import FASTV_LAYER, Mode
 from omnizip_cost.errors import UnsupportedModelError
 from omnizip_cost.runtime.kept import Handle, Kept
 from omnizip_cost.runtime.modules import find_text_model, find_thinker, thinker_family

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from omnizip_cost.compression.allocation import MODES, Mode
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE
 from omnizip_cost.compression.settings import (
     FASTV_LAYER,
+    MODES,
+    Mode,
     require_method,
     resolve_pruning,
 )

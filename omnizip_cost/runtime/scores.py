@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from omnizip_cost.compression.allocation import MODES, Mode
+from omnizip_cost.compression.settings import MODES, Mode
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, UnsupportedModelError
 from omnizip_cost.runtime.proxy import proxy_scores
 from omnizip_cost.runtime.selection.rows import blocks

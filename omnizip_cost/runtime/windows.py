@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from omnizip_cost.compression.allocation import RHO_MAX, RHO_MIN, Mode, allocation
+from omnizip_cost.compression.rates import allocation
+from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN, Mode
 from omnizip_cost.compression.windows import (
     WindowRow,
     audio_keep,

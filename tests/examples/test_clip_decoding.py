@@ -12,7 +12,8 @@ from made_media import Pictures, Sound, write
 
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.specs import load_spec
-from omnizip_cost.workload import VideoSettings, clip_workload, decode_clip, default_settings, probe
+from omnizip_cost.workload import VideoSettings, clip_workload, decode_clip, default_settings
+from omnizip_cost.workload.probe import probe
 from omnizip_cost.workload.video import sampled_indices
 
 QWEN25 = load_spec("qwen2.5-omni-7b")

@@ -71,10 +71,18 @@ def test_speedups_and_signed_errors() -> None:
     work = oz.bare_workload(FULL_AV // 2)
     eq9 = oz.count(SPEC, oz.plan("full", work, SPEC), "eq9", 0)
     assert half.flops_eq9 == total_flops(eq9)
-    with_text = oz.count(
-        SPEC, oz.plan("full", oz.bare_workload(FULL_AV // 2 + TEXT), SPEC), "torch", 0
-    )
-    assert half.flops_exact == total_flops(with_text)
+    plan = oz.plan("full", oz.bare_workload(FULL_AV // 2 + TEXT), SPEC)
+    assert half.flops_torch == total_flops(oz.count(SPEC, plan, "torch", 0))
+    assert half.flops_exact == total_flops(oz.count(SPEC, plan, "sdpa", 0))
+
+
+def test_the_exact_count_follows_the_attention_that_ran() -> None:
+    """Eager attention multiplies the masked half too; fused kernels skip it."""
+    for attention, convention in (("eager", "torch"), ("sdpa", "sdpa")):
+        (full,) = _joined(_row("prefill", (1.0,) * 3, attention=attention))
+        assert full.exact_convention == convention
+        same = full.flops_exact_full == full.flops_torch_full
+        assert same is (attention == "eager")
 
 
 def test_interleaved_rounds_are_free_of_drift() -> None:
@@ -155,8 +163,8 @@ def test_summary_takes_means_of_sizes_and_names_the_worst() -> None:
         _half("prefill", (0.5,) * 3),
         _half("prefill", (0.25,) * 3, label="Random again", seed=1),
     )
-    eq9, exact = summarise(rows)
-    assert (eq9.prediction, exact.prediction) == ("eq9", "exact")
+    eq9, exact, torch = summarise(rows)
+    assert [row.prediction for row in (eq9, exact, torch)] == ["eq9", "exact", "torch"]
     assert eq9.configurations == 2
     assert eq9.worst_label == "Random again"
     assert eq9.worst_error < 0

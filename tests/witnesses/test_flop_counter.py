@@ -162,6 +162,21 @@ def test_method_md_integers() -> None:
     assert _ours(rows, "llm", phase="decode") == 17_065_058_304
 
 
+def test_sdpa_is_torch_less_the_masked_half() -> None:
+    """n^2 - n (n + 1) / 2 pairs of every layer, twice (scores, values), 2 FLOPs each."""
+    spec = oz.load_spec("qwen2.5-omni-3b")
+    n, text = 777, spec.text
+    plan = oz.plan("full", oz.bare_workload(n), spec)
+    torch_rows, fused = oz.count(spec, plan, "torch", 3), oz.count(spec, plan, "sdpa", 3)
+    masked = n * n - n * (n + 1) // 2
+    assert _ours(torch_rows, "llm") - _ours(fused, "llm") == (
+        text.layers * 2 * 2 * masked * text.query_width
+    )
+    assert _ours(torch_rows, "lm_head") == _ours(fused, "lm_head")
+    decode = {"phase": "decode"}
+    assert _ours(torch_rows, "llm", **decode) == _ours(fused, "llm", **decode)
+
+
 def test_hardware_counts_causal_pairs_and_one_head_position() -> None:
     """By hand: 2 FLOPs, n (n + 1) / 2 pairs, one position's logits."""
     spec = oz.load_spec("qwen2.5-omni-7b")

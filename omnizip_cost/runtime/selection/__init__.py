@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from omnizip_cost.compression.allocation import MODES, RHO_MAX, RHO_MIN, Mode
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, ROUNDINGS, Rounding
-from omnizip_cost.compression.settings import require_method
+from omnizip_cost.compression.settings import MODES, RHO_MAX, RHO_MIN, Mode, require_method
 from omnizip_cost.errors import (
     InvalidValueError,
     UnknownNameError,

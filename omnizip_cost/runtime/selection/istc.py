@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
-from omnizip_cost.compression.allocation import Mode
+from omnizip_cost.compression.settings import Mode
 from omnizip_cost.runtime.selection.layout import Grid, Layout
 from omnizip_cost.runtime.selection.rows import (
     aligned_cosine,

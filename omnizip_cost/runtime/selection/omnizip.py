@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from omnizip_cost.compression.allocation import Allocation, Mode, allocation
 from omnizip_cost.compression.counts import (
     Rounding,
     anchor_stride,
@@ -19,6 +18,8 @@ from omnizip_cost.compression.counts import (
     official_grid_kept,
     paper_grid_kept,
 )
+from omnizip_cost.compression.rates import Allocation, allocation
+from omnizip_cost.compression.settings import Mode
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.runtime.selection.audio import (
     merge_into_anchors,

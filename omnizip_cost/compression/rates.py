@@ -8,20 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from omnizip_cost.compression.settings import MODES, RHO_MAX, RHO_MIN, Mode
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
-
-Mode = Literal["paper", "official"]
-MODES: tuple[str, ...] = ("paper", "official")
-
-RHO_MIN = 0.35
-"""Smallest window rate: OmniZip, Sec. 4.1."""
-RHO_MAX = 0.75
-"""Largest window rate: OmniZip, Sec. 4.1."""
 
 _OFFICIAL_TOLERANCE_TOKENS = 1e-3
 """The published code stops when the weighted sum is this near its target."""
