@@ -20,6 +20,9 @@ RowsArgument = Annotated[
     Path,
     typer.Argument(metavar="ROWS", help="Folder of measured rows, as `profile --out` writes it."),
 ]
+LARGE_ERROR = 0.15
+"""Beyond this a prediction's error is explained in a sentence of its own."""
+
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="Write tables and figures to this folder as well.")
 ]
@@ -35,17 +38,15 @@ def compare_command(
 
     Example: `omnizip-cost compare out/measurements --out out`
     """
-    from omnizip_cost.compare import compare, stage_rows
+    from omnizip_cost.compare import compare
 
     measured, specs = read_measurements(rows)
     compared = compare(measured, specs)
     if out is not None:
-        from omnizip_cost.plotting import draw_all
-        from omnizip_cost.results import write_table
+        from omnizip_cost.cli.publish import draw_figures, write_tables
 
-        write_table(compared, out / "tables" / "compare.csv")
-        write_table(stage_rows(measured), out / "tables" / "stages.csv")
-        draw_all(out / "tables", out / "figures", ["speedup", "stages"])
+        write_tables(out, measured, compared)
+        draw_figures(out)
     if not emit(compared, as_json=as_json, as_csv=as_csv):
         print_compared(compared)
 
@@ -71,7 +72,7 @@ def read_measurements(folder: Path) -> tuple[list[MeasurementRow], dict[str, Thi
 
 def print_compared(compared: Sequence[CompareRow]) -> None:
     """Print the table *paper formula / exact count / observed*, and the summary of errors."""
-    from omnizip_cost.compare import summarise
+    from omnizip_cost.cli.publish import verdicts
 
     def cell(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
@@ -111,14 +112,12 @@ def print_compared(compared: Sequence[CompareRow]) -> None:
             for row in compared
         ],
         notes=[
-            f"{summary.prediction}: mean error {summary.mean_error:.1%}, worst "
-            f"{summary.worst_error:+.1%} ({summary.worst_label})"
-            for summary in summarise(compared)
-        ]
-        + [
-            f"{row.label}: {row.explanation}"
-            for row in compared
-            if row.error_exact is not None and abs(row.error_exact) > 0.15
+            *verdicts(compared),
+            *(
+                f"{row.label}: {row.explanation}"
+                for row in compared
+                if row.error_exact is not None and abs(row.error_exact) > LARGE_ERROR
+            ),
         ],
     )
 

@@ -3,7 +3,7 @@
 from omnizip_cost.compare.counts import observed_plan, phase_flops
 from omnizip_cost.compare.gap import explain, noise
 from omnizip_cost.compare.join import CompareRow, compare
-from omnizip_cost.compare.summary import ErrorSummary, summarise
+from omnizip_cost.compare.summary import ErrorSummary, noise_floor, summarise
 from omnizip_cost.compare.tables import ConventionRow, StageRow, convention_rows, stage_rows
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "convention_rows",
     "explain",
     "noise",
+    "noise_floor",
     "observed_plan",
     "phase_flops",
     "stage_rows",

@@ -21,6 +21,15 @@ class ErrorSummary(FlatRow):
     worst_label: str
 
 
+def noise_floor(rows: Iterable[CompareRow]) -> float | None:
+    """Largest change, in size, of the stages that do the same work in every configuration.
+
+    Nothing but the machine moves them, so gaps below this say nothing about a method.
+    """
+    seen = [abs(row.noise) for row in rows if row.noise is not None and row.method != "full"]
+    return max(seen, default=None)
+
+
 def summarise(rows: Iterable[CompareRow]) -> list[ErrorSummary]:
     """Errors of Eq. 9, the exact count and torch's counter over all compressed configurations."""
     compressed = [row for row in rows if row.status == "ok" and row.method != "full"]

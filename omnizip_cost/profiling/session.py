@@ -71,9 +71,10 @@ def profile_grid(
 
     - ``rounds=None``: cell by cell, each repeated as ``repeats`` says and stored when finished.
       Cells that are stored as ``ok`` or ``oom`` are not run again, ``failed`` ones are.
-    - ``rounds=n``, interleaved: each round takes one sample of every cell (A B C A B C ...), so
-      that a drift of the machine meets all methods alike. All cells are stored after each round;
-      a later run takes the rounds that are missing. ``repeats`` gives warm-ups and budget only.
+    - ``rounds=n``, interleaved: each round takes one sample of every cell (A B C, B C A, ...), so
+      that a drift of the machine meets all methods alike and none always follows the pause in
+      which all cells are stored. A later run takes the rounds that are missing. ``repeats`` gives
+      warm-ups and budget only.
 
     Parameters
     ----------
@@ -184,7 +185,9 @@ def _interleaved(
             store.append(run.rows())
     watch = MachineWatch(bench.device)
     for number in range(rounds):
-        due = [run for run in runs if run.failure is None and run.taken <= number]
+        left = [run for run in runs if run.failure is None]
+        first = number % max(len(left), 1)
+        due = [run for run in left[first:] + left[:first] if run.taken <= number]
         for run in due:
             report(f"round {number + 1}: {run.cell.label}", done, total)
             done += 1
