@@ -19,6 +19,7 @@ from omnizip_cost.cli.inputs import (
     PixelsOption,
     SecondsOption,
     TextOption,
+    TokensOption,
 )
 from omnizip_cost.cli.methods import (
     AudioPruningOption,
@@ -57,6 +58,7 @@ def profile_command(
     attention: Annotated[
         str, typer.Option("--attention", help="sdpa, eager or flash_attention_2.")
     ] = "sdpa",
+    tokens: TokensOption = None,
     seconds: SecondsOption = None,
     pixels: PixelsOption = None,
     no_audio: NoAudioOption = False,
@@ -100,6 +102,7 @@ def profile_command(
         )
     options = InputOptions(
         clip=clip,
+        tokens=tokens,
         seconds=seconds,
         pixels=pixels,
         no_audio=no_audio,

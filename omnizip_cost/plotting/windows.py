@@ -175,4 +175,5 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     modes = ", ".join(mode for (mode,) in distinct(rows, "mode") if mode)
     notes = [f"scores: {sources or 'unknown source'}"]
     notes += [f"mode: {modes}"] if modes else []
-    return foot_note([*notes, where(rows, *CONTEXT), weight_note(rows)])
+    context = where(rows, *CONTEXT)
+    return foot_note([*notes, f"input: {context}" if context else "", weight_note(rows)])
