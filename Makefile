@@ -5,14 +5,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= out/demo
+OLDEST := .venv-oldest
+OLDEST_TRANSFORMERS := transformers==5.17.0
 
-.PHONY: demo test lint types coverage clean
+.PHONY: demo test oldest lint types coverage clean
 
 demo: $(READY)
 	$(BIN)/omnizip-cost demo --out $(OUT) $(if $(CLIP),--clip "$(CLIP)")
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# The oldest transformers release supported, which lays the thinker out differently.
+oldest: $(OLDEST)/.ready
+	$(OLDEST)/bin/python -m pytest tests/witnesses tests/golden \
+		tests/examples/test_build.py tests/examples/test_compressed_errors.py
 
 coverage: $(READY)
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
@@ -25,9 +32,16 @@ types: $(READY)
 	$(BIN)/mypy -p omnizip_cost
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) $(OLDEST) out build *.egg-info
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(READY)
+
+$(OLDEST)/.ready: pyproject.toml constraints.txt
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	grep -vE '^(transformers|huggingface_hub)==' constraints.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/constraints.txt \
+		$(OLDEST_TRANSFORMERS) --editable ".[dev]"
+	touch $(OLDEST)/.ready

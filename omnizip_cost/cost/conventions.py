@@ -118,7 +118,8 @@ CONVENTIONS: dict[str, Convention] = {
             decode=True,
             encoders=True,
             answers="what torch's FlopCounterMode counts on the stock thinker, as integers",
-            source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device",
+            source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device; "
+            "without the rotary table, which releases up to 5.17 make by a matrix product",
         ),
         Convention(
             name="sdpa",
