@@ -13,13 +13,31 @@ from statistics import median, quantiles
 from typing import Any
 
 from omnizip_cost.compare.counts import phase_flops
-from omnizip_cost.compare.gap import explain, noise
+from omnizip_cost.compare.gap import SAME_WORK, Stages, explain, noise
 from omnizip_cost.cost import executed_convention
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import FlatRow, MeasurementRow
 from omnizip_cost.specs.spec import ThinkerSpec
 
-Stages = dict[str, MeasurementRow]
+_CARRIED = (
+    "model",
+    "weights",
+    "device",
+    "dtype",
+    "attention",
+    "clip",
+    "method",
+    "label",
+    "mode",
+    "rho_a",
+    "rho_v",
+    "retained",
+    "realised",
+    "full_tokens",
+    "kept_tokens",
+    "scores",
+)
+"""Columns that a measured row hands on as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,31 +167,10 @@ def _setting(row: MeasurementRow) -> tuple[object, ...]:
 
 def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
     cell, reference = _any(stages), full["prefill"]
-    common = {
-        name: getattr(cell, name)
-        for name in (
-            "model",
-            "weights",
-            "device",
-            "dtype",
-            "attention",
-            "clip",
-            "method",
-            "label",
-            "mode",
-            "rho_a",
-            "rho_v",
-            "retained",
-            "realised",
-            "full_tokens",
-            "kept_tokens",
-            "scores",
-        )
-    }
     names = {"eq9": "eq9", "exact": executed_convention(cell.attention), "torch": "torch"}
     whole = {kind: phase_flops(reference, spec, name) for kind, name in names.items()}
     base: dict[str, Any] = {
-        **common,
+        **{name: cell[name] for name in _CARRIED},
         "exact_convention": names["exact"],
         **{f"flops_{kind}_full": flops["prefill"] for kind, flops in whole.items()},
     }
@@ -181,39 +178,42 @@ def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
     if broken is not None:
         return CompareRow(**base, status=broken.status, reason=broken.reason)
     left = {kind: phase_flops(cell, spec, name) for kind, name in names.items()}
-    exact, exact_full = left["exact"], whole["exact"]
-    speedups = {kind: whole[kind]["prefill"] / left[kind]["prefill"] for kind in names}
     low, observed, high = _speedup(reference.samples_s, cell.samples_s)
-    total, total_full = _total(stages), _total(full)
-    stage, sentence = explain(stages, full, exact, exact_full)
-    predicted: dict[str, Any] = {
-        **{f"flops_{kind}": flops["prefill"] for kind, flops in left.items()},
-        **{f"speedup_{kind}": speedup for kind, speedup in speedups.items()},
-        **{f"error_{kind}": speedup / observed - 1 for kind, speedup in speedups.items()},
-    }
+    predicted: dict[str, Any] = {}
+    for kind in names:
+        speedup = _ratio(whole[kind]["prefill"], left[kind]["prefill"])
+        predicted[f"flops_{kind}"] = left[kind]["prefill"]
+        predicted[f"speedup_{kind}"] = speedup
+        predicted[f"error_{kind}"] = None if speedup is None else speedup / observed - 1
+    stage, sentence = explain(stages, full, left["exact"], whole["exact"])
     return CompareRow(
         **base,
         **predicted,
+        **_times(stages, full),
         speedup_observed=observed,
         speedup_observed_low=low,
         speedup_observed_high=high,
-        prefill_s=cell.median_s,
-        prefill_low_s=cell.low_s,
-        prefill_high_s=cell.high_s,
-        selection_s=_seconds(stages, "selection"),
-        audio_encoder_s=_seconds(stages, "audio_encoder"),
-        vision_encoder_s=_seconds(stages, "vision_encoder"),
-        assembly_s=_seconds(stages, "assembly"),
-        decode_s_per_token=_per_token(stages),
-        decode_speedup_exact=exact_full["decode"] / exact["decode"] if exact["decode"] else None,
-        decode_speedup_observed=_ratio(_seconds(full, "decode"), _seconds(stages, "decode")),
-        end_to_end_s=total,
-        end_to_end_speedup=total_full / total,
+        decode_speedup_exact=_ratio(whole["exact"]["decode"], left["exact"]["decode"]),
         peak_memory_bytes=_peak(stages),
         noise=noise(stages, full),
         largest_gap_stage=stage,
         explanation=sentence,
     )
+
+
+def _times(stages: Stages, full: Stages) -> dict[str, Any]:
+    """Columns of measured seconds, and the speed-ups of decode and of the whole pass."""
+    cell, total = _any(stages), _total(stages)
+    return {
+        "prefill_s": cell.median_s,
+        "prefill_low_s": cell.low_s,
+        "prefill_high_s": cell.high_s,
+        **{f"{stage}_s": _seconds(stages, stage) for stage in ("selection", *SAME_WORK)},
+        "decode_s_per_token": _per_token(stages),
+        "decode_speedup_observed": _ratio(_seconds(full, "decode"), _seconds(stages, "decode")),
+        "end_to_end_s": total,
+        "end_to_end_speedup": _ratio(_total(full), total),
+    }
 
 
 def _speedup(full: Sequence[float], cell: Sequence[float]) -> tuple[float, float, float]:

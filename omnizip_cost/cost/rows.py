@@ -123,5 +123,8 @@ def total_flops(rows: Iterable[CostRow]) -> int:
 
 
 def saving(flops: int, full_flops: int) -> float:
-    """Share of the full-token FLOPs that is left (Tab. 1 prints it in whole percent)."""
-    return flops / full_flops
+    """Share of the full-token FLOPs that is left (Tab. 1 prints it in whole percent).
+
+    1 where the convention counts nothing of this input, as video tokens of a clip without video.
+    """
+    return flops / full_flops if full_flops else 1.0

@@ -8,7 +8,7 @@ import pytest
 
 import omnizip_cost as oz
 from omnizip_cost.compare import CompareRow, compare, convention_rows, stage_rows, summarise
-from omnizip_cost.cost import CONVENTIONS, total_flops
+from omnizip_cost.cost import CONVENTIONS, saving, total_flops
 from omnizip_cost.errors import ConventionMismatchError, InvalidValueError
 from omnizip_cost.results import MeasurementRow
 
@@ -147,6 +147,13 @@ def test_out_of_memory_is_a_result() -> None:
     assert (half.status, half.reason, half.speedup_observed) == ("oom", "no room", None)
 
 
+def test_nothing_kept_has_no_predicted_speedup_under_eq9() -> None:
+    """Eq. 9 counts audio and video tokens only: of none it predicts no time at all."""
+    _, none = _joined(_row("prefill", (1.0,) * 3), _half("prefill", (0.5,) * 3, av_kept=0))
+    assert (none.flops_eq9, none.speedup_eq9, none.error_eq9) == (0, None, None)
+    assert none.speedup_exact is not None
+
+
 def test_without_full_tokens_nothing_can_be_said() -> None:
     with pytest.raises(InvalidValueError, match="profile with `--method full`"):
         _joined(_half("prefill", (0.5,) * 3))
@@ -185,6 +192,17 @@ def test_tables_behind_the_figures() -> None:
     assert {row.convention for row in rows} == set(CONVENTIONS)
     assert all(row.ratio == 1 for row in rows if row.method == "full")
     assert all(0 < row.ratio < 1 for row in rows if row.method == "omnizip")
+
+
+def test_conventions_that_count_video_alone_count_nothing_of_sound() -> None:
+    work = oz.workload(SPEC, seconds=8, pixels=None)
+    plans = {
+        "Full tokens": oz.plan("full", work, SPEC),
+        "OmniZip": oz.plan("omnizip", work, SPEC, retained=0.5),
+    }
+    rows = convention_rows(SPEC, plans, work, 100)
+    assert {row.convention for row in rows} == set(CONVENTIONS) - {"pyramiddrop"}
+    assert saving(0, 0) == 1
 
 
 def test_two_conventions_are_never_added() -> None:
