@@ -38,6 +38,14 @@ class Convention:
     answers: str
     source: str
 
+    @property
+    def counts_padding(self) -> bool:
+        """Whether work is counted as the stock thinker runs it, padded convolutions included.
+
+        True where logits of every position are: neither is needed, both are executed.
+        """
+        return self.lm_head == "every"
+
 
 CONVENTIONS: dict[str, Convention] = {
     convention.name: convention
@@ -119,7 +127,7 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=True,
             answers="what torch's FlopCounterMode counts on the stock thinker, as integers",
             source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device; "
-            "without the rotary table, which releases up to 5.17 make by a matrix product",
+            "without the rotary table, which release 5.17 makes by a matrix product",
         ),
         Convention(
             name="sdpa",
