@@ -15,7 +15,7 @@ FromOption = Annotated[
 def figures_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for PDF, SVG and PNG files.")],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME..]", help="Default: all of them.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Default: all of them.")
     ] = None,
     source: FromOption = Path("out/demo"),
     width: Annotated[str, typer.Option("--width", help="`column` or `page`.")] = "column",

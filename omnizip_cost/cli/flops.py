@@ -142,8 +142,8 @@ def _print(
         lines.append(line)
     notes = [
         f"Prefill of {work.tokens:,} tokens ({work.av_tokens:,} audio+video) and {decode} decoded "
-        "tokens. Columns follow different conventions (see `conventions`): never add or divide "
-        "across them.",
+        "tokens; `torch` and `hardware` add the LM head and, for a clip, the encoders. Columns "
+        "follow different conventions (see `conventions`): never add or divide across them.",
         *dict.fromkeys(note for plan, _ in counted for note in plan.notes),
         *work.notes,
     ]

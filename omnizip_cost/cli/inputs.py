@@ -21,7 +21,7 @@ ModelOption = Annotated[
     ),
 ]
 ClipArgument = Annotated[
-    str | None, typer.Argument(metavar="[CLIP]", help="A media file with video, sound or both.")
+    str | None, typer.Argument(metavar="CLIP", help="A media file with video, sound or both.")
 ]
 TokensOption = Annotated[
     int | None,

@@ -9,7 +9,7 @@ import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 
-NameArgument = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one.")]
+NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this one.")]
 
 
 def _details(title: str, facts: dict[str, Any]) -> None:

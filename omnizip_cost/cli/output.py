@@ -56,7 +56,7 @@ def show(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, title_style="bold")
+    table = Table(box=SIMPLE_HEAD)
     for place, column in enumerate(columns):
         table.add_column(
             column,
@@ -68,6 +68,7 @@ def show(
         table.add_row(*row)
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
+    console.print(title, style="bold", soft_wrap=True)
     console.print(table)
     for note in notes:
         console.print(note, soft_wrap=True)
