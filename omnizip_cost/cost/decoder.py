@@ -40,35 +40,35 @@ class _Layer:
     m: int
     ffn_matrices: int
     router: int
+    """Outputs of the router: the experts of a sparse layer, 0 of a plain one."""
 
     @classmethod
     def of(cls, text: TextSpec, convention: Convention, index: int) -> _Layer:
+        width, router = text.intermediate_size, 0
         experts = text.experts
-        sparse = experts is not None and index not in experts.dense_layers
-        width = text.intermediate_size
-        if experts is not None and sparse:
+        if experts is not None and index not in experts.dense_layers:
             width = experts.intermediate_size * experts.experts_per_token
-        built = convention.widths == "grouped"
-        as_built = convention.ffn_matrices is None
+            router = experts.experts if convention.ffn_matrices is None else 0
+        grouped = convention.widths == "grouped"
         return cls(
             d=text.hidden_size,
-            q=text.query_width if built else text.hidden_size,
-            kv=text.kv_width if built else text.hidden_size,
+            q=text.query_width if grouped else text.hidden_size,
+            kv=text.kv_width if grouped else text.hidden_size,
             m=width,
-            ffn_matrices=text.ffn_matrices
-            if convention.ffn_matrices is None
-            else convention.ffn_matrices,
-            router=experts.experts if experts is not None and sparse and as_built else 0,
+            ffn_matrices=convention.ffn_matrices or text.ffn_matrices,
+            router=router,
         )
 
 
 def layer_tokens(plan: Plan, convention: Convention) -> tuple[float, ...]:
-    """Tokens n that a convention counts in each layer: real-valued only for a bare count."""
-    bare = not plan.windows
-    if convention.tokens == "video" and not bare:
-        share = plan.video_kept / plan.av_kept if plan.av_kept else 0.0
+    """Tokens n that a convention counts in each layer.
+
+    Whole, but for a bare count (r * n) and for the video tokens that FastV is expected to keep. A
+    bare count has no mix: all its tokens pass for video where a convention counts video alone.
+    """
+    if convention.tokens == "video" and plan.windows:
         return tuple(
-            float(plan.video_tokens) if tokens == plan.av_tokens else share * tokens
+            plan.video_tokens if tokens == plan.av_tokens else plan.video_kept
             for tokens in plan.layer_av_tokens
         )
     if convention.tokens == "all":
@@ -126,13 +126,13 @@ def _head_ops(
 ) -> Iterator[Op]:
     if convention.lm_head == "none":
         return
-    positions = {"prefill": tokens if convention.lm_head == "every" else 1}
+    positions: dict[Phase, float] = {"prefill": tokens if convention.lm_head == "every" else 1}
     if convention.decode and decode_steps:
         positions["decode"] = decode_steps
     for phase, n in positions.items():
         yield Op(
             component="lm_head",
-            phase="prefill" if phase == "prefill" else "decode",
+            phase=phase,
             operator="lm_head",
             layers=1,
             tokens=n,

@@ -79,8 +79,7 @@ def count(
         )
     ops = list(decoder_ops(spec.text, plan, chosen, decode))
     if workload is not None and chosen.encoders and spec.family in ENCODER_FAMILIES:
-        as_executed = chosen.lm_head == "every"
-        ops += audio_encoder_ops(spec.audio, workload.mel_frames, as_executed=as_executed)
+        ops += audio_encoder_ops(spec.audio, workload.mel_frames, as_executed=chosen.counts_padding)
         ops += vision_encoder_ops(spec.vision, workload.grid_thw)
     return list(_rows(spec, plan, chosen, ops))
 

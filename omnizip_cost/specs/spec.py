@@ -80,12 +80,12 @@ class TextSpec:
 
     @property
     def query_width(self) -> int:
-        """H * a."""
+        """Width of all query heads together, h * a."""
         return self.heads * self.head_dim
 
     @property
     def kv_width(self) -> int:
-        """G * a."""
+        """Width of all key heads together, g * a; that of the values as well."""
         return self.kv_heads * self.head_dim
 
 
