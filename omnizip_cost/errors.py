@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
 
 
@@ -75,7 +76,7 @@ class ConventionMismatchError(OmnizipCostError):
 
 
 def require_ratio(owner: str, field: str, value: object) -> float:
-    """Return a ratio in [0, 1], or raise :class:`InvalidValueError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    """Return a ratio in [0, 1] (NumPy's scalars included), or raise :class:`InvalidValueError`."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
         raise InvalidValueError(owner, field, "a ratio in [0, 1]", value)
     return float(value)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from omnizip_cost.compression.counts import (
     ANCHOR_SHARE,
     MERGE,
-    ROUNDINGS,
     Rounding,
     audio_kept,
     dycoke_audio_drops,
@@ -21,13 +20,13 @@ from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.request import PlanRequest, spread, with_ratios
 from omnizip_cost.compression.settings import (
     FASTV_LAYER,
-    MODES,
     RHO_MAX,
     RHO_MIN,
     Mode,
     require_method,
+    require_settings,
 )
-from omnizip_cost.errors import InvalidValueError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
 
@@ -77,12 +76,15 @@ def make_plan(
     UnknownNameError, InvalidValueError
     """
     require_method(method)
-    if mode not in MODES:
-        raise UnknownNameError("mode", str(mode), MODES)
-    if rounding not in ROUNDINGS:
-        raise UnknownNameError("rounding", str(rounding), ROUNDINGS)
-    if mode == "official" and rounding != "floor":
-        raise InvalidValueError("plan", "rounding", "'floor' in official mode", rounding)
+    require_settings(
+        "plan",
+        anchor_share=anchor_share,
+        merge=merge,
+        mode=mode,
+        rho_min=rho_min,
+        rho_max=rho_max,
+        rounding=rounding,
+    )
     layers = spec.text.layers
     if method == "fastv" and (
         not isinstance(fastv_layer, int) or not 1 <= fastv_layer < max(layers, 2)
@@ -253,6 +255,7 @@ def _omnizip(request: PlanRequest) -> Plan:
         work.audio_tokens, request.rho_a, anchor_share=request.anchor_share, merge=request.merge
     )
     expected = total_audio / work.audio_tokens if work.audio_tokens else math.nan
+    known = request.retention is not None
     shares = request.retention or tuple(
         expected if window.audio_tokens else math.nan for window in work.windows
     )
@@ -279,7 +282,7 @@ def _omnizip(request: PlanRequest) -> Plan:
             video_tokens=window.video_tokens,
             audio_tokens=window.audio_tokens,
             video_kept=sum(kept),
-            audio_kept=_whole(share, window.audio_tokens, request.retention is not None),
+            audio_kept=_audio_in_window(share, window.audio_tokens, known=known),
             retention=None if math.isnan(share) else share,
             initial_rate=None if math.isnan(share) else float(initial),
             rate=float(rate),
@@ -288,18 +291,18 @@ def _omnizip(request: PlanRequest) -> Plan:
             work.windows, grids, shares, rates.initial_rates, rates.rates, strict=True
         )
     )
-    audio = sum(window.audio_kept for window in windows) if request.retention else total_audio
+    audio = sum(window.audio_kept for window in windows) if known else total_audio
     return _plan(
         request,
         windows,
         video_kept=sum(int(window.video_kept) for window in windows),
         audio_kept=audio,
-        exact=request.retention is not None or not work.audio_tokens,
+        exact=known or not work.audio_tokens,
         notes=rates.notes,
     )
 
 
-def _whole(share: float, tokens: int, known: bool) -> float:
+def _audio_in_window(share: float, tokens: int, *, known: bool) -> float:
     """Audio kept in a window: whole when the share was observed, expected otherwise."""
     if not tokens:
         return 0

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from omnizip_cost.compression.settings import MODES, RHO_MAX, RHO_MIN, Mode
+from omnizip_cost.compression.settings import MODES, RHO_MAX, RHO_MIN, Mode, require_bounds
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
 
 _OFFICIAL_TOLERANCE_TOKENS = 1e-3
@@ -110,10 +110,7 @@ def allocation(
     shares = _shares(retention)
     weights = _weights(video_tokens, len(shares))
     require_ratio("allocation", "video_pruning", video_pruning)
-    require_ratio("allocation", "rho_min", rho_min)
-    require_ratio("allocation", "rho_max", rho_max)
-    if rho_min > rho_max:
-        raise InvalidValueError("allocation", "rho_min", f"at most rho_max ({rho_max})", rho_min)
+    require_bounds("allocation", rho_min, rho_max)
     if mode not in MODES:
         raise UnknownNameError("mode", str(mode), MODES)
 

@@ -112,16 +112,19 @@ def spread(
     """One retention per window, NaN without audio, from either accepted length."""
     if retention is None:
         return None
-    given = [math.nan if value is None else float(value) for value in retention]
     audible = [bool(window.audio_tokens) for window in workload.windows]
-    if len(given) == sum(audible) != len(audible):
-        values = iter(given)
-        return tuple(next(values) if heard else math.nan for heard in audible)
-    if len(given) != len(audible):
+    values = list(retention)
+    if len(values) == sum(audible) != len(audible):
+        heard = iter(values)
+        values = [next(heard) if sound else None for sound in audible]
+    if len(values) != len(audible):
         raise InvalidValueError(
             "plan",
             "retention",
             f"one value for each of {sum(audible)} windows with audio",
-            f"{len(given)} values",
+            f"{len(values)} values",
         )
-    return tuple(value if heard else math.nan for value, heard in zip(given, audible, strict=True))
+    return tuple(
+        require_ratio("plan", "retention", value) if sound else math.nan
+        for value, sound in zip(values, audible, strict=True)
+    )

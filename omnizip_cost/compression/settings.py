@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, anchor_stride
-from omnizip_cost.errors import UnknownNameError, require_ratio
+from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, ROUNDINGS, anchor_stride
+from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
 
 Mode = Literal["paper", "official"]
 MODES: tuple[str, ...] = ("paper", "official")
@@ -117,6 +117,44 @@ def require_method(name: str) -> Method:
     if name not in METHODS:
         raise UnknownNameError("method", name, METHODS)
     return METHODS[name]
+
+
+def require_bounds(owner: str, rho_min: float, rho_max: float) -> None:
+    """Refuse bounds of a window's rate that are no ratios, or out of order."""
+    require_ratio(owner, "rho_min", rho_min)
+    require_ratio(owner, "rho_max", rho_max)
+    if rho_min > rho_max:
+        raise InvalidValueError(owner, "rho_min", f"at most rho_max ({rho_max})", rho_min)
+
+
+def require_settings(
+    owner: str,
+    *,
+    anchor_share: float,
+    merge: int,
+    mode: str,
+    rho_min: float,
+    rho_max: float,
+    rounding: str,
+) -> None:
+    """Refuse OmniZip settings (Secs. 3.2-3.3) that plans and selections cannot follow alike.
+
+    Raises
+    ------
+    UnknownNameError, InvalidValueError
+    """
+    require_ratio(owner, "anchor_share", anchor_share)
+    require_bounds(owner, rho_min, rho_max)
+    if isinstance(merge, bool) or not isinstance(merge, int) or merge < 0:
+        raise InvalidValueError(owner, "merge", "a whole number, zero or more", merge)
+    if mode not in MODES:
+        raise UnknownNameError("mode", str(mode), MODES)
+    if rounding not in ROUNDINGS:
+        raise UnknownNameError("rounding", str(rounding), ROUNDINGS)
+    if mode == "official" and rounding != "floor":
+        raise InvalidValueError(
+            owner, "rounding", "'floor' in official mode", rounding, "use mode='paper'"
+        )
 
 
 def resolve_pruning(

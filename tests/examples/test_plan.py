@@ -129,6 +129,13 @@ def test_expected_retention_is_even(spec: ThinkerSpec, work: Workload) -> None:
             {"method": "omnizip", "retained": 0.5, "retention": [0.5]},
             "one value for each of 30 windows with audio",
         ),
+        (
+            {"method": "omnizip", "retained": 0.5, "retention": [0.5] * 29 + [None]},
+            "retention must be a ratio in [0, 1], got None",
+        ),
+        ({"method": "omnizip", "retained": 0.5, "merge": -1}, "merge must be a whole number, zero"),
+        ({"method": "omnizip", "retained": 0.5, "anchor_share": 3}, "anchor_share must be a ratio"),
+        ({"method": "omnizip", "retained": 0.5, "rho_min": 0.8}, "at most rho_max (0.75), got 0.8"),
         ({"method": "omnizip", "retained": 0.5, "rounding": "up"}, "unknown rounding 'up'"),
         (
             {

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, ROUNDINGS, Rounding
-from omnizip_cost.compression.settings import MODES, RHO_MAX, RHO_MIN, Mode, require_method
-from omnizip_cost.errors import (
-    InvalidValueError,
-    UnknownNameError,
-    UnsupportedModelError,
-    require_ratio,
+from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
+from omnizip_cost.compression.settings import (
+    RHO_MAX,
+    RHO_MIN,
+    Mode,
+    require_method,
+    require_settings,
 )
+from omnizip_cost.errors import InvalidValueError, UnsupportedModelError, require_ratio
 from omnizip_cost.runtime.selection.dycoke import dycoke_keep
 from omnizip_cost.runtime.selection.fastv import fastv_keep
 from omnizip_cost.runtime.selection.layout import Layout, read_layout
@@ -91,7 +92,8 @@ def select(
         )
     audio_pruning = require_ratio("selection", "audio_pruning", audio_pruning)
     video_pruning = require_ratio("selection", "video_pruning", video_pruning)
-    _check_settings(
+    require_settings(
+        "selection",
         anchor_share=anchor_share,
         merge=merge,
         mode=mode,
@@ -132,26 +134,6 @@ def select(
             embeddings, layout, audio_pruning=audio_pruning, video_pruning=video_pruning
         )
     return Selection(keep=keep, embeddings=embeddings)
-
-
-def _check_settings(
-    *, anchor_share: float, merge: int, mode: str, rho_min: float, rho_max: float, rounding: str
-) -> None:
-    require_ratio("selection", "anchor_share", anchor_share)
-    require_ratio("selection", "rho_min", rho_min)
-    require_ratio("selection", "rho_max", rho_max)
-    if rho_min > rho_max:
-        raise InvalidValueError("selection", "rho_min", f"at most rho_max ({rho_max})", rho_min)
-    if isinstance(merge, bool) or not isinstance(merge, int) or merge < 0:
-        raise InvalidValueError("selection", "merge", "a whole number, zero or more", merge)
-    if mode not in MODES:
-        raise UnknownNameError("mode", str(mode), MODES)
-    if rounding not in ROUNDINGS:
-        raise UnknownNameError("rounding", str(rounding), ROUNDINGS)
-    if mode == "official" and rounding != "floor":
-        raise InvalidValueError(
-            "selection", "rounding", "'floor' in official mode", rounding, "use mode='paper'"
-        )
 
 
 def _check_tensors(embeddings: torch.Tensor, scores: torch.Tensor | None, layout: Layout) -> None:
