@@ -77,6 +77,7 @@ class ConventionMismatchError(OmnizipCostError):
 
 def require_ratio(owner: str, field: str, value: object) -> float:
     """Return a ratio in [0, 1] (NumPy's scalars included), or raise :class:`InvalidValueError`."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= 1:
+    ratio = float(value) if isinstance(value, Real) and not isinstance(value, bool) else -1.0
+    if not 0 <= ratio <= 1:
         raise InvalidValueError(owner, field, "a ratio in [0, 1]", value)
-    return float(value)
+    return ratio
