@@ -60,7 +60,7 @@ def build_thinker(
         When transformers refuses the config or the attention implementation.
     """
     target = _require_device("build_thinker", device)
-    precision = _require_dtype("build_thinker", dtype)
+    precision = require_dtype("build_thinker", dtype)
     from transformers.initialization import no_init_weights
 
     model_class: Any = part_class(spec.family, "thinker")
@@ -107,7 +107,7 @@ def load_checkpoint(
     from omnizip_cost.specs import load_spec
 
     target = _require_device("load_checkpoint", device)
-    precision = _require_dtype("load_checkpoint", dtype)
+    precision = require_dtype("load_checkpoint", dtype)
     spec = load_spec(str(_config_file(path_or_id)))
     model_class: Any = part_class(spec.family, "thinker")
     try:
@@ -207,7 +207,8 @@ def _config_file(path_or_id: str | Path) -> Path:
         ) from error
 
 
-def _require_dtype(owner: str, dtype: str) -> torch.dtype:
+def require_dtype(owner: str, dtype: str) -> torch.dtype:
+    """Return torch's dtype of that name, or raise :class:`InvalidValueError`."""
     if dtype not in BYTES_PER_ELEMENT:
         raise InvalidValueError(owner, "dtype", f"one of {', '.join(BYTES_PER_ELEMENT)}", dtype)
     found: torch.dtype = getattr(torch, dtype)

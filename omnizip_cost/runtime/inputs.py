@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.runtime.build import require_dtype
 from omnizip_cost.runtime.features import log_mel, patches
 from omnizip_cost.specs.spec import ThinkerSpec, TokenIds
-from omnizip_cost.units import BYTES_PER_ELEMENT
 from omnizip_cost.workload.clip import Clip
 from omnizip_cost.workload.workload import Workload
 
@@ -79,7 +79,7 @@ def clip_inputs(
     InvalidValueError
         An unknown dtype, or a clip that gives other counts than the workload.
     """
-    number_type = _dtype(dtype)
+    number_type = require_dtype("inputs", dtype)
     rows, grid, mel = None, None, None
     if clip.frames is not None:
         rows, grid = patches(clip.frames, spec.vision, number_type)
@@ -112,7 +112,7 @@ def random_inputs(
     InvalidValueError
         An unknown dtype, or a bare number of tokens, of which nobody knows the mix.
     """
-    number_type = _dtype(dtype)
+    number_type = require_dtype("inputs", dtype)
     _refuse_bare(workload)
     source = torch.Generator().manual_seed(seed)
     vision, rows, mel = spec.vision, None, None
@@ -176,13 +176,6 @@ def _inputs(
         pixel_values_videos=None if rows is None else rows.to(device, dtype),
         video_grid_thw=grid,
     )
-
-
-def _dtype(name: str) -> torch.dtype:
-    if name not in BYTES_PER_ELEMENT:
-        raise InvalidValueError("inputs", "dtype", f"one of {', '.join(BYTES_PER_ELEMENT)}", name)
-    number_type: torch.dtype = getattr(torch, name)
-    return number_type
 
 
 def _refuse_bare(workload: Workload) -> None:

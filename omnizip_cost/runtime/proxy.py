@@ -7,14 +7,10 @@ import torch
 from numpy.typing import ArrayLike
 
 from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.workload.lengths import CHUNK_SECONDS, FFT_SAMPLES, SAMPLE_RATE_HZ
 
-SAMPLE_RATE = 16_000
-"""Hz, of the Whisper features that both encoders are fed."""
 _MEL_BINS = 128
-_LONGEST_S = 300
-"""The feature extractor's ``chunk_length`` in Qwen2.5-Omni; later audio never reaches the model."""
-_SHORTEST_SAMPLES = 400
-"""One analysis window (``n_fft``) of the Whisper features."""
+"""Mel bins of both encoders' features (``num_mel_bins`` of the published configs)."""
 
 
 def proxy_scores(waveform: ArrayLike, *, tokens: int) -> torch.Tensor:
@@ -57,7 +53,7 @@ def proxy_scores(waveform: ArrayLike, *, tokens: int) -> torch.Tensor:
         raise InvalidValueError(
             "proxy scores",
             "tokens",
-            f"at most {frames}, the log-mel frames of {len(samples) / SAMPLE_RATE:.2f} s",
+            f"at most {frames}, the log-mel frames of {len(samples) / SAMPLE_RATE_HZ:.2f} s",
             tokens,
         )
     rise = np.diff(mel, axis=1, prepend=mel[:, :1]).clip(min=0)
@@ -68,15 +64,18 @@ def proxy_scores(waveform: ArrayLike, *, tokens: int) -> torch.Tensor:
 
 
 def _log_mel(samples: np.ndarray) -> np.ndarray:
-    """Log-mel spectrogram, shape (128, frames), as the audio encoder receives it."""
+    """Log-mel spectrogram, shape (128, frames), as the audio encoder receives it.
+
+    Sound shorter than one analysis window is padded to it; what lies beyond 300 s is cut off.
+    """
     from transformers import WhisperFeatureExtractor
 
-    samples = samples[: _LONGEST_S * SAMPLE_RATE]
-    if len(samples) < _SHORTEST_SAMPLES:
-        samples = np.pad(samples, (0, _SHORTEST_SAMPLES - len(samples)))
-    extractor = WhisperFeatureExtractor(feature_size=_MEL_BINS, chunk_length=_LONGEST_S)
+    samples = samples[: CHUNK_SECONDS * SAMPLE_RATE_HZ]
+    if len(samples) < FFT_SAMPLES:
+        samples = np.pad(samples, (0, FFT_SAMPLES - len(samples)))
+    extractor = WhisperFeatureExtractor(feature_size=_MEL_BINS, chunk_length=CHUNK_SECONDS)
     features = extractor(
-        samples, sampling_rate=SAMPLE_RATE, padding="do_not_pad", return_tensors="np"
+        samples, sampling_rate=SAMPLE_RATE_HZ, padding="do_not_pad", return_tensors="np"
     )
     mel: np.ndarray = features["input_features"][0].astype(np.float64)
     return mel
