@@ -83,7 +83,14 @@ class FastvLayers:
         self._layers = layers
         self._attention: Any = layers[request.fastv_layer - 1].self_attn
         self._stage = stage
-        self.end()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._layout: Layout | None = None
+        self._keep: torch.Tensor | None = None
+        self._query: torch.Tensor | None = None
+        self._key: torch.Tensor | None = None
+        self._side: dict[str, Any] = {}
 
     def attach(self, stack: ExitStack) -> None:
         """Register every hook; leaving ``stack`` removes them."""
@@ -103,16 +110,12 @@ class FastvLayers:
 
     def begin(self, layout: Layout) -> None:
         """Expect the prefill of this prompt."""
-        self._layout: Layout | None = layout
+        self._layout = layout
 
     def end(self) -> torch.Tensor | None:
         """Forget the prefill; return which tokens it kept, None if it did not get that far."""
-        keep: torch.Tensor | None = getattr(self, "_keep", None)
-        self._layout = None
-        self._keep: torch.Tensor | None = None
-        self._query: torch.Tensor | None = None
-        self._key: torch.Tensor | None = None
-        self._side: dict[str, Any] = {}
+        keep = self._keep
+        self._forget()
         return keep
 
     def _on_query(self, module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
