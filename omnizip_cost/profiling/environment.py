@@ -43,8 +43,8 @@ _THROTTLING = {
 }
 """Bits that cost speed (nvml.h, nvmlClocksThrottleReason*); idle and set clocks do not."""
 
-_SHORT_S = 10.0
-"""Longest wait for a helper program."""
+_LONGEST_WAIT_S = 10.0
+"""Longest wait for ``git`` or ``nvidia-smi`` to answer."""
 
 
 def environment_record(device: str | torch.device, *, dtype: str, attention: str) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _output(*command: str) -> str | None:
         return None
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SHORT_S, check=False
+            command, capture_output=True, text=True, timeout=_LONGEST_WAIT_S, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return None

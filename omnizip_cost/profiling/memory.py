@@ -20,7 +20,7 @@ from typing import Protocol, Self
 import psutil
 import torch
 
-from omnizip_cost.units import KIBI
+from omnizip_cost.units import KIBI, MILLI
 
 SAMPLING_S = 0.002
 """Pause between two readings of the sampling thread."""
@@ -102,7 +102,7 @@ class KernelPeaks:
 class SampledPeaks:
     """A thread that reads the resident size every few milliseconds."""
 
-    source = f"sampled every {SAMPLING_S * 1000:.0f} ms"
+    source = f"sampled every {SAMPLING_S / MILLI:.0f} ms"
 
     def __init__(self) -> None:
         self._most = 0

@@ -23,7 +23,7 @@ class VideoSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 1000:
-            raise InvalidValueError("video settings", "fps", "above 0", self.fps)
+            raise InvalidValueError("video settings", "fps", "above 0 and at most 1000", self.fps)
         if not 0 < self.min_pixels <= self.max_pixels:
             raise InvalidValueError(
                 "video settings",
