@@ -26,7 +26,6 @@ from omnizip_cost.plotting.style import (
 )
 from omnizip_cost.plotting.tablerows import (
     CONTEXT,
-    STATUS_WORDS,
     Row,
     distinct,
     foot_note,
@@ -39,6 +38,7 @@ from omnizip_cost.plotting.tablerows import (
     weight_note,
     where,
 )
+from omnizip_cost.results import STATUS_WORDS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,6 @@ from omnizip_cost.plotting.style import (
 )
 from omnizip_cost.plotting.tablerows import (
     CONTEXT,
-    STATUS_WORDS,
     Row,
     distinct,
     foot_note,
@@ -39,13 +38,13 @@ from omnizip_cost.plotting.tablerows import (
     weight_note,
     where,
 )
+from omnizip_cost.results import STAGES, STATUS_WORDS
 from omnizip_cost.units import MICRO, MILLI
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED = ("model", "label", "method", "stage", "seconds", "low_s", "high_s", "status")
-ORDER = ("audio_encoder", "vision_encoder", "assembly", "selection", "prefill", "decode")
 _BAR_IN = 0.19
 _BAR_SHARE = 0.74
 VISIBLE_SPREAD = 0.01
@@ -171,12 +170,12 @@ def _draw_spread(ax: Any, at: int, rows: Sequence[Row], *, finest_s: float) -> f
 
 def _rank(row: Row) -> int:
     segment_look(text(row, "stage"))
-    return ORDER.index(text(row, "stage"))
+    return STAGES.index(text(row, "stage"))
 
 
 def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
     shown = {text(row, "stage") for row in rows if number(row, "seconds")}
-    handles = segment_handles([stage for stage in ORDER if stage in shown])
+    handles = segment_handles([stage for stage in STAGES if stage in shown])
     fig.legend(handles=handles, loc="outside upper center", ncols=3 if width == "column" else 6)
 
 

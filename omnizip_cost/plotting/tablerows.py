@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.results import STATUS_WORDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +16,6 @@ Row = dict[str, Any]
 
 CONTEXT = ("model", "device", "dtype", "attention", "clip")
 """What configurations are compared under; columns a table lacks are passed over."""
-STATUS_WORDS = {"oom": "out of memory", "failed": "failed"}
 
 
 def rows_of(table: pd.DataFrame, figure: str, required: Sequence[str]) -> list[Row]:

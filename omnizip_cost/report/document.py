@@ -13,17 +13,14 @@ import jinja2
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.report.cells import absent, memory, milliseconds, percent, signed_percent, times
 from omnizip_cost.report.tables import Column, markdown_table
+from omnizip_cost.results import STAGES, STATUS_WORDS
 
 Row = Mapping[str, Any]
 
-STAGE_ORDER = (
-    "audio_encoder", "vision_encoder", "assembly", "selection", "prefill", "decode",
-)  # fmt: skip
 _CONTEXT = (("model", "Model"), ("device", "Device"), ("dtype", "Type"), ("clip", "Clip"))
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _NAMED_DOUBTS = 3
 """More measurements than this under one doubt are counted, not listed."""
-_STATUS = {"oom": "out of memory", "failed": "failed"}
 _COMPARISON_KEYS = ("label", "method", "realised", "speedup_eq9", "speedup_exact",
                     "speedup_observed", "status")  # fmt: skip
 _STAGE_KEYS = ("label", "stage", "seconds", "status")
@@ -148,9 +145,9 @@ def stage_table(rows: Sequence[Row]) -> str:
     for row in rows:
         where = (*(row.get(key) for key in keys), row["label"])
         line = lines.setdefault(where, {key: row.get(key) for key in (*keys, "label")})
-        line[row["stage"]] = _STATUS.get(row["status"], row["seconds"])
+        line[row["stage"]] = STATUS_WORDS.get(row["status"], row["seconds"])
     named = {row["stage"] for row in rows}
-    stages = [*(s for s in STAGE_ORDER if s in named), *sorted(named - set(STAGE_ORDER))]
+    stages = [*(s for s in STAGES if s in named), *sorted(named - set(STAGES))]
     columns = [
         *_context_columns(rows),
         Column(key="label", title="Configuration", align="left"),
@@ -177,7 +174,7 @@ def cautions(context: ReportContext) -> tuple[str, ...]:
             f"Audio scores: {context.scores}. Which tokens are kept would differ with the "
             "released encoder; how many, hardly."
         )
-    for status, words in _STATUS.items():
+    for status, words in STATUS_WORDS.items():
         labels = [str(row["label"]) for row in context.comparison if row["status"] == status]
         if labels:
             notes.append(f"No measurement ({words}): {', '.join(labels)}.")
@@ -213,8 +210,8 @@ def _one_doubt(key: str, members: Sequence[tuple[str, str]]) -> str:
 
 
 def _observed(row: Row) -> str:
-    if row["status"] in _STATUS:
-        return _STATUS[row["status"]]
+    if row["status"] in STATUS_WORDS:
+        return STATUS_WORDS[row["status"]]
     ends = [row.get("speedup_observed_low"), row.get("speedup_observed_high")]
     if any(absent(end) for end in ends) or row["method"] == "full":
         return times(row["speedup_observed"])

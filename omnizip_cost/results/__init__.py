@@ -9,7 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.results.row import FlatRow
-from omnizip_cost.results.schema import STAGES, MeasurementRow, OperatorRow, environment_id
+from omnizip_cost.results.schema import (
+    STAGES,
+    STATUS_WORDS,
+    MeasurementRow,
+    OperatorRow,
+    environment_id,
+)
 
 if TYPE_CHECKING:
     from omnizip_cost.results.store import MeasurementStore
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STAGES",
+    "STATUS_WORDS",
     "FlatRow",
     "MeasurementRow",
     "MeasurementStore",

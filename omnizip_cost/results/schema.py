@@ -23,6 +23,9 @@ writing features into the embeddings, positions.
 STATUSES = ("ok", "oom", "failed")
 """``ok`` and ``oom`` are results; ``failed`` is tried again by the next run."""
 
+STATUS_WORDS = {"oom": "out of memory", "failed": "failed"}
+"""What tables and figures write where a status leaves no measurement."""
+
 WEIGHTS = ("random", "checkpoint")
 
 IDENTITY_FIELDS = (

@@ -11,14 +11,15 @@ from matplotlib.colors import to_hex
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.plotting import draw_stages
 from omnizip_cost.plotting.canvas import notes_of
-from omnizip_cost.plotting.stages import ORDER, time_unit
+from omnizip_cost.plotting.stages import time_unit
 from omnizip_cost.plotting.style import METHOD_COLOURS, SEGMENTS, tint
+from omnizip_cost.results import STAGES
 
 
 def test_bar_lengths_are_the_tables_seconds_stage_by_stage() -> None:
     table = stages_table()
     fig = draw_stages(table)
-    for stage in ORDER:
+    for stage in STAGES:
         drawn = [bar.get_width() for bar in bars(fig, f"_{stage}")]
         assert drawn == pytest.approx(list(table[table["stage"] == stage]["seconds"]))
 
@@ -36,7 +37,7 @@ def test_colour_is_the_method_and_hatch_the_stage() -> None:
     table = stages_table()
     fig = draw_stages(table)
     methods = table.drop_duplicates("label")["method"].tolist()
-    for stage in ORDER:
+    for stage in STAGES:
         for bar in bars(fig, f"_{stage}"):
             method = methods[round(bar.get_y() + bar.get_height() / 2)]
             share = SEGMENTS[stage].share
