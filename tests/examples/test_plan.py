@@ -28,7 +28,7 @@ def work(spec: ThinkerSpec) -> Workload:
 def test_the_papers_pairs_keep_what_they_say(
     spec: ThinkerSpec, work: Workload, pair: tuple[float, float], kept: float
 ) -> None:
-    """METHOD.md, section 4: on 50 + 288 tokens a window, anchors counted."""
+    """The paper's layout, 50 + 288 tokens a window, anchors counted."""
     plan = oz.plan("omnizip", work, spec, audio_pruning=pair[0], video_pruning=pair[1])
     assert plan.retained == pytest.approx(kept, abs=5e-4)
     assert plan.realised == pytest.approx(plan.retained, abs=0.005)

@@ -113,7 +113,7 @@ def test_cached_decode(real: tuple[ThinkerSpec, Any], n: int) -> None:
 
 
 def test_compressed_prefill_and_decode(real: tuple[ThinkerSpec, Any]) -> None:
-    """OmniZip's plan of a two-minute clip: survivors and text only, from the first layer on."""
+    """OmniZip's plan of a one-minute clip: survivors and text only, from the first layer on."""
     spec, thinker = real
     text = find_text_model(thinker)
     work = oz.workload(spec, seconds=60, pixels=(252, 448))
@@ -166,7 +166,8 @@ def test_fastv_changes_length_at_layer_k(real: tuple[ThinkerSpec, Any]) -> None:
     assert seen == _ours(oz.count(spec, plan, convention="torch"), "llm")
 
 
-def test_method_md_integers() -> None:
+def test_the_7b_decoder_stack_as_integers() -> None:
+    """Totals that torch 2.13 counted on the stock 7B decoder, written down once."""
     spec = oz.load_spec("qwen2.5-omni-7b")
     expected = {1_000: 13_451_984_896_000, 10_000: 170_646_568_960_000}
     for n, flops in expected.items():

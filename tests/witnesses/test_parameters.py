@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
-
-from transformers import (  # noqa: E402
+import torch
+from transformers import (
     Qwen2_5OmniConfig,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerForConditionalGeneration,
@@ -22,13 +19,13 @@ from transformers import (  # noqa: E402
     Qwen3OmniMoeThinkerConfig,
     Qwen3OmniMoeThinkerForConditionalGeneration,
 )
-from transformers.models.qwen2_5_omni import configuration_qwen2_5_omni as config25  # noqa: E402
-from transformers.models.qwen2_5_omni import modeling_qwen2_5_omni as modeling25  # noqa: E402
-from transformers.models.qwen3_omni_moe import configuration_qwen3_omni_moe as config3  # noqa: E402
-from transformers.models.qwen3_omni_moe import modeling_qwen3_omni_moe as modeling3  # noqa: E402
+from transformers.models.qwen2_5_omni import configuration_qwen2_5_omni as config25
+from transformers.models.qwen2_5_omni import modeling_qwen2_5_omni as modeling25
+from transformers.models.qwen3_omni_moe import configuration_qwen3_omni_moe as config3
+from transformers.models.qwen3_omni_moe import modeling_qwen3_omni_moe as modeling3
 
-from omnizip_cost.specs import ThinkerSpec, bundled_names, load_spec, parameter_counts  # noqa: E402
-from omnizip_cost.specs.families import FALLBACKS  # noqa: E402
+from omnizip_cost.specs import ThinkerSpec, bundled_names, load_spec, parameter_counts
+from omnizip_cost.specs.families import FALLBACKS
 
 CLASSES: dict[str, tuple[Any, ...]] = {
     "qwen2.5-omni": (

@@ -12,7 +12,7 @@ from omnizip_cost.formulas import eq9
 from omnizip_cost.units import TERA
 
 N = 10_004
-"""The only whole n from 9,900 to 10,100 that gives the whole column (METHOD.md, section 5)."""
+"""The only whole n from 9,900 to 10,100 that gives the whole column, as tested here."""
 
 
 def _rows(shared: Path) -> list[dict[str, str]]:
@@ -59,6 +59,20 @@ def test_ten_thousand_tokens_miss_two_printed_values(shared: Path) -> None:
     assert missed == {("qwen2.5-omni-7b", "fastv"), ("qwen2.5-omni-7b", "dycoke")}
 
 
+def test_no_other_length_nearby_gives_the_whole_column(shared: Path) -> None:
+    printed = [row for row in _rows(shared) if row["flops_T"]]
+    fits = [
+        tokens
+        for tokens in range(9_900, 10_101)
+        if all(
+            _printed(_flops(row["model"], row["method"], float(row["retained"]), tokens))
+            == row["flops_T"]
+            for row in printed
+        )
+    ]
+    assert fits == [N]
+
+
 @pytest.mark.parametrize(
     ("model", "retained", "tera"),
     [
@@ -69,7 +83,7 @@ def test_ten_thousand_tokens_miss_two_printed_values(shared: Path) -> None:
         ("qwen2.5-omni-3b", 0.45, 13.298),
     ],
 )
-def test_method_md_figures_at_ten_thousand(model: str, retained: float, tera: float) -> None:
+def test_eq9_at_ten_thousand(model: str, retained: float, tera: float) -> None:
     method = "full" if retained == 1 else "random"
     assert _flops(model, method, retained, 10_000) / TERA == pytest.approx(tera, abs=5e-4)
 
