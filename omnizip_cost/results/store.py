@@ -226,7 +226,7 @@ def _table(rows: Iterable[MeasurementRow]) -> pa.Table:
     columns = [
         pa.field(item.name, _arrow_type(hints[item.name])) for item in fields(MeasurementRow)
     ]
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=pa.schema(columns))  # type: ignore[call-overload]
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=pa.schema(columns))
 
 
 def _arrow_type(hint: Any) -> pa.DataType:

@@ -146,7 +146,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _frame(rows: Rows) -> pd.DataFrame:
-    records = [dict(row) for row in rows]  # type: ignore[arg-type]
+    records = [dict(row) for row in rows]
     if not records:
         raise InvalidValueError(
             "table", "rows", "at least one row, or a data frame with columns", records
