@@ -5,13 +5,7 @@ from __future__ import annotations
 import torch
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
-from omnizip_cost.compression.settings import (
-    RHO_MAX,
-    RHO_MIN,
-    Mode,
-    require_method,
-    require_settings,
-)
+from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN, Mode, require_method
 from omnizip_cost.errors import InvalidValueError, UnsupportedModelError, require_ratio
 from omnizip_cost.runtime.selection.dycoke import dycoke_keep
 from omnizip_cost.runtime.selection.fastv import fastv_keep
@@ -92,8 +86,9 @@ def select(
         )
     audio_pruning = require_ratio("selection", "audio_pruning", audio_pruning)
     video_pruning = require_ratio("selection", "video_pruning", video_pruning)
-    require_settings(
-        "selection",
+    settings = Settings(
+        audio_pruning=audio_pruning,
+        video_pruning=video_pruning,
         anchor_share=anchor_share,
         merge=merge,
         mode=mode,
@@ -106,16 +101,6 @@ def select(
     )
     _check_tensors(embeddings, scores, layout)
     if method == "omnizip":
-        settings = Settings(
-            audio_pruning=audio_pruning,
-            video_pruning=video_pruning,
-            anchor_share=anchor_share,
-            merge=merge,
-            mode=mode,
-            rho_min=rho_min,
-            rho_max=rho_max,
-            rounding=rounding,
-        )
         if scores is not None:
             scores = scores.to(embeddings.device)
         return omnizip(embeddings, scores, layout, settings)

@@ -19,7 +19,7 @@ from omnizip_cost.compression.counts import (
     paper_grid_kept,
 )
 from omnizip_cost.compression.rates import Allocation, allocation
-from omnizip_cost.compression.settings import Mode
+from omnizip_cost.compression.settings import Mode, require_settings
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.runtime.selection.audio import (
     merge_into_anchors,
@@ -45,6 +45,17 @@ class Settings:
     rho_min: float
     rho_max: float
     rounding: Rounding
+
+    def __post_init__(self) -> None:
+        require_settings(
+            "selection",
+            anchor_share=self.anchor_share,
+            merge=self.merge,
+            mode=self.mode,
+            rho_min=self.rho_min,
+            rho_max=self.rho_max,
+            rounding=self.rounding,
+        )
 
 
 def omnizip(
