@@ -22,7 +22,6 @@ def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
     full = row.fastv_layer if row.method == "fastv" and row.fastv_layer else 0
     return Plan(
         method=row.method,
-        workload_name=row.clip,
         av_tokens=row.av_tokens,
         video_tokens=row.video_tokens,
         audio_tokens=row.audio_tokens,

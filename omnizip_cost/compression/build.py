@@ -129,7 +129,6 @@ def _plan(
     work = request.workload
     return Plan(
         method=request.method,
-        workload_name=work.name,
         av_tokens=work.av_tokens,
         video_tokens=work.video_tokens,
         audio_tokens=work.audio_tokens,

@@ -31,7 +31,6 @@ class Plan:
     """
 
     method: str
-    workload_name: str
     av_tokens: int
     video_tokens: int
     audio_tokens: int

@@ -34,8 +34,8 @@ class CostRow(FlatRow):
     phase: str
     component: str
     n_tokens: int
-    """What runs through the component: tokens in the last layer of the LLM, positions with logits in
-    the head, R in decode; in the encoders their own, patches and frames after the stride."""
+    """What runs through the component: tokens in the last layer of the LLM, positions with logits
+    in the head, R in decode; in the encoders their own, patches and frames after the stride."""
     flops: int
 
 

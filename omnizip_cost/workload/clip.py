@@ -44,8 +44,6 @@ class Clip:
     waveform: NDArray[np.float32] | None
     """(samples,) in [-1, 1] at 16 kHz; None without sound."""
     settings: VideoSettings
-    source_height: int = 0
-    source_width: int = 0
     source_fps: float = 0.0
     source_frames: int = 0
     notes: tuple[str, ...] = ()
@@ -157,8 +155,6 @@ def decode_clip(
         frames=frames,
         waveform=intake.waveform if intake.audio else None,
         settings=settings,
-        source_height=video.height if video else 0,
-        source_width=video.width if video else 0,
         source_fps=video.fps if video else 0.0,
         source_frames=video.frames if video else 0,
         notes=notes,
