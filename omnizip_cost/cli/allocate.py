@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from omnizip_cost.cli.inputs import InputOptions, MaxFramesOption, MaxPixelsOption
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN
 from omnizip_cost.errors import InputFileError
 
 if TYPE_CHECKING:
@@ -31,8 +34,8 @@ def allocate_command(
     audio_pruning: Annotated[
         float, typer.Option("--audio-pruning", help="rho_a; used with a media file.")
     ] = 0.4,
-    rho_min: Annotated[float, typer.Option("--rho-min", help="Least window rate.")] = 0.35,
-    rho_max: Annotated[float, typer.Option("--rho-max", help="Largest window rate.")] = 0.75,
+    rho_min: Annotated[float, typer.Option("--rho-min", help="Least window rate.")] = RHO_MIN,
+    rho_max: Annotated[float, typer.Option("--rho-max", help="Largest window rate.")] = RHO_MAX,
     mode: Annotated[str, typer.Option("--mode", help="`paper` or `official`.")] = "paper",
     model: Annotated[
         str, typer.Option("--model", help="Whose token layout; used with a media file.")
@@ -114,11 +117,10 @@ def _from_table(
         rho_min=rho_min,
         rho_max=rho_max,
     )
-    whole = None if video_tokens is None else [int(tokens) for tokens in video_tokens]
-    return window_rows(result, video_tokens=whole, mode=mode)
+    return window_rows(result, video_tokens=video_tokens, mode=mode)
 
 
-def read_windows(path: Path) -> tuple[list[float | None], list[float] | None]:
+def read_windows(path: Path) -> tuple[list[float | None], list[int] | None]:
     """Read the columns ``retention`` and, if there, ``video_tokens`` of a CSV file."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -136,19 +138,22 @@ def read_windows(path: Path) -> tuple[list[float | None], list[float] | None]:
         raise InputFileError(path, "has no rows", "give one row per window")
     weighted = "video_tokens" in columns
     retention: list[float | None] = []
-    weights: list[float] = []
+    weights: list[int] = []
     for line, row in enumerate(rows, start=2):
         share = (row["retention"] or "").strip()
         retention.append(_number(path, line, "retention", share) if share else None)
         if weighted:
-            weights.append(_number(path, line, "video_tokens", (row["video_tokens"] or "").strip()))
+            tokens = (row["video_tokens"] or "").strip()
+            if not tokens.isdecimal():
+                raise InputFileError(
+                    path, f"line {line}: video_tokens must be a whole number, got {tokens!r}"
+                )
+            weights.append(int(tokens))
     return retention, weights if weighted else None
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputFileError(
-            path, f"line {line}: {column} must be a number, got {text!r}"
-        ) from None
+    with suppress(ValueError):
+        if math.isfinite(value := float(text)):
+            return value
+    raise InputFileError(path, f"line {line}: {column} must be a number, got {text!r}")

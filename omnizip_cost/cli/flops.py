@@ -31,6 +31,8 @@ from omnizip_cost.cli.methods import (
     VideoPruningOption,
 )
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.compression.settings import FASTV_LAYER
+from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from omnizip_cost.specs import ThinkerSpec
     from omnizip_cost.workload import Workload
 
-DEFAULT_CONVENTIONS = "eq9,torch,hardware"
+DEFAULT_CONVENTIONS = "eq9,torch,sdpa,hardware"
 
 ConventionOption = Annotated[
     str,
@@ -64,13 +66,13 @@ def flops_command(
     audio_pruning: AudioPruningOption = None,
     video_pruning: VideoPruningOption = None,
     mode: ModeOption = "paper",
-    fastv_layer: FastvLayerOption = 5,
+    fastv_layer: FastvLayerOption = FASTV_LAYER,
     convention: ConventionOption = DEFAULT_CONVENTIONS,
-    decode: DecodeOption = 100,
+    decode: DecodeOption = EQ9_DECODE_STEPS,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Theoretical cost and saving, under Eq. 9, an exact count, or any named convention.
+    """Theoretical cost and share_left, under Eq. 9, an exact count, or any named convention.
 
     Example: `omnizip-cost flops --model qwen2.5-omni-7b --tokens 10004 --method all`
     """
@@ -118,7 +120,7 @@ def _print(
 ) -> None:
     """One line per configuration; every convention in a column of its own, never summed."""
     from omnizip_cost.compression import make_plan
-    from omnizip_cost.cost import count, saving, total_flops
+    from omnizip_cost.cost import count, share_left, total_flops
     from omnizip_cost.units import TERA
 
     full = make_plan("full", work, spec)
@@ -138,11 +140,11 @@ def _print(
         ]
         for name in names:
             total = total_flops(groups[name])
-            line += [f"{total / TERA:,.4g}", f"{saving(total, whole[name]):.1%}"]
+            line += [f"{total / TERA:,.4g}", f"{share_left(total, whole[name]):.1%}"]
         lines.append(line)
     notes = [
         f"Prefill of {work.tokens:,} tokens ({work.av_tokens:,} audio+video) and {decode} decoded "
-        "tokens; `torch` and `hardware` add the LM head and, for a clip, the encoders. Columns "
+        "tokens; LM head and encoders are inside where a convention counts them. Columns "
         "follow different conventions (see `conventions`): never add or divide across them.",
         *dict.fromkeys(note for plan, _ in counted for note in plan.notes),
         *work.notes,

@@ -37,10 +37,12 @@ PixelsOption = Annotated[
 NoAudioOption = Annotated[bool, typer.Option("--no-audio", help="The described clip has no sound.")]
 FpsOption = Annotated[float | None, typer.Option("--fps", help="Frames sampled per second [2].")]
 MinPixelsOption = Annotated[
-    int | None, typer.Option("--min-pixels", help="Least pixels of a resized frame [100352].")
+    int | None,
+    typer.Option("--min-pixels", help="Least pixels of a resized frame [128 tokens' worth]."),
 ]
 MaxPixelsOption = Annotated[
-    int | None, typer.Option("--max-pixels", help="Most pixels of a resized frame [602112].")
+    int | None,
+    typer.Option("--max-pixels", help="Most pixels of a resized frame [768 tokens' worth]."),
 ]
 MaxFramesOption = Annotated[
     int | None, typer.Option("--max-frames", help="Most frames sampled from a clip [768].")
@@ -122,11 +124,12 @@ class InputOptions:
     def _refuse_beside(self, source: str) -> None:
         """Options that only describe a clip in numbers make no sense beside ``source``."""
         beside = {"--pixels": self.pixels is not None, "--no-audio": self.no_audio}
+        if source == "--tokens":
+            for name in ("fps", "min_pixels", "max_pixels", "max_frames", "text_tokens"):
+                beside[f"--{name.replace('_', '-')}"] = getattr(self, name) is not None
         for option, present in beside.items():
             if present:
-                raise InvalidValueError(
-                    "input", option, f"left out beside {source}", "given", "it goes with --seconds"
-                )
+                raise InvalidValueError("input", option, f"left out beside {source}", "given")
 
 
 def parse_pixels(text: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omnizip_cost.cli.inputs import parse_names, parse_ratios
+from omnizip_cost.compression.settings import FASTV_LAYER
 from omnizip_cost.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class MethodOptions:
     audio_pruning: float | None = None
     video_pruning: float | None = None
     mode: str = "paper"
-    fastv_layer: int = 5
+    fastv_layer: int = FASTV_LAYER
 
     def settings(self) -> list[Setting]:
         """Return every (method, ratio) asked for, in order."""

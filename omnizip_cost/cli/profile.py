@@ -32,6 +32,7 @@ from omnizip_cost.cli.methods import (
 )
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 from omnizip_cost.cli.progress import progress_bar, say
+from omnizip_cost.compression.settings import FASTV_LAYER
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def profile_command(
     audio_pruning: AudioPruningOption = None,
     video_pruning: VideoPruningOption = None,
     mode: ModeOption = "paper",
-    fastv_layer: FastvLayerOption = 5,
+    fastv_layer: FastvLayerOption = FASTV_LAYER,
     fastv_form: Annotated[
         str, typer.Option("--fastv-form", help="`materialised` as published, or `last-query`.")
     ] = "materialised",

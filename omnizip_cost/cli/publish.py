@@ -56,6 +56,7 @@ def write_report(
     """Write the readable document about a folder that ``demo`` or ``profile`` filled."""
     from omnizip_cost.compare import stage_rows
     from omnizip_cost.report import ReportContext, render_report
+    from omnizip_cost.results.tables import atomic_write_bytes
 
     first = measured[0]
     doubts = dict.fromkeys(
@@ -69,7 +70,7 @@ def write_report(
         f"video and {first.audio_tokens:,} audio; {first.decode_steps} decoded",
         weights=first.weights,
         scores=first.scores,
-        device_type="cuda" if first.peak_allocated_bytes is not None else "cpu",
+        device_type="cpu" if first.device == "cpu" else "cuda",
         machine=machine_facts(folder, first.environment_id),
         comparison=tuple(dict(row) for row in compared),
         stages=tuple(dict(row) for row in stage_rows(measured)),
@@ -78,8 +79,7 @@ def write_report(
         doubts=(*notes, *doubts),
         made_utc=max(row.created_utc for row in measured),
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(render_report(context), encoding="utf-8")
+    atomic_write_bytes(target, render_report(context).encode())
     return target
 
 

@@ -7,7 +7,7 @@ of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
@@ -178,7 +178,7 @@ def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
     if broken is not None:
         return CompareRow(**base, status=broken.status, reason=broken.reason)
     left = {kind: phase_flops(cell, spec, name) for kind, name in names.items()}
-    low, observed, high = _speedup(reference.samples_s, cell.samples_s)
+    low, observed, high = _speedup(reference, cell)
     predicted: dict[str, Any] = {}
     for kind in names:
         speedup = _ratio(whole[kind]["prefill"], left[kind]["prefill"])
@@ -216,14 +216,16 @@ def _times(stages: Stages, full: Stages) -> dict[str, Any]:
     }
 
 
-def _speedup(full: Sequence[float], cell: Sequence[float]) -> tuple[float, float, float]:
+def _speedup(reference: MeasurementRow, row: MeasurementRow) -> tuple[float, float, float]:
     """Lower quartile, median, upper quartile of the speed-up.
 
-    Interleaved rounds give equally many samples of both, taken next to each other: their ratios
-    are free of the machine's drift. Otherwise the medians are divided, and the quartiles of one
-    by those of the other bound the spread.
+    Interleaved rounds give samples of both taken next to each other: their ratios are free of
+    the machine's drift. Otherwise the medians are divided, and the quartiles of one by those of
+    the other bound the spread.
     """
-    if len(full) == len(cell) >= 2:
+    full, cell = reference.samples_s, row.samples_s
+    paired = reference.order == row.order == "interleaved"
+    if paired and len(full) == len(cell) >= 2:
         ratios = [a / b for a, b in zip(full, cell, strict=True)]
         low, middle, high = quantiles(ratios, n=4, method="inclusive")
         return low, middle, high

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost import CONVENTIONS, count, saving, total_flops
+from omnizip_cost.cost import CONVENTIONS, count, share_left, total_flops
 from omnizip_cost.results import FlatRow, MeasurementRow
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
@@ -85,7 +85,7 @@ def convention_rows(
         whole = total_flops(count(spec, full, name, decode, workload=work))
         for label, plan in plans.items():
             rows = count(spec, plan, name, decode, workload=work)
-            left = saving(total_flops(rows), whole)
+            left = share_left(total_flops(rows), whole)
             table += [
                 ConventionRow(
                     model=row.model,

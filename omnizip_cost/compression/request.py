@@ -62,6 +62,14 @@ def with_ratios(
         raise InvalidValueError(
             owner, "retained", "a ratio in [0, 1]", None, "or give both pruning ratios"
         )
+    if request.method == "fastv" and given.get("audio_pruning") != given.get("video_pruning"):
+        raise InvalidValueError(
+            owner,
+            "video_pruning",
+            "equal to audio_pruning, since FastV ranks both modalities together",
+            given["video_pruning"],
+            "or give the retained ratio",
+        )
     if "audio_pruning" in given:
         pair = given["audio_pruning"], given["video_pruning"]
     else:

@@ -9,7 +9,7 @@ from omnizip_cost.cost.conventions import (
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
-from omnizip_cost.cost.rows import CostRow, count, saving, total_flops
+from omnizip_cost.cost.rows import CostRow, count, share_left, total_flops
 
 __all__ = [
     "CONVENTIONS",
@@ -22,7 +22,7 @@ __all__ = [
     "decoder_ops",
     "executed_convention",
     "require_convention",
-    "saving",
+    "share_left",
     "total_flops",
     "vision_encoder_ops",
 ]

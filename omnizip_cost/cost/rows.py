@@ -122,7 +122,7 @@ def total_flops(rows: Iterable[CostRow]) -> int:
     return total
 
 
-def saving(flops: int, full_flops: int) -> float:
+def share_left(flops: int, full_flops: int) -> float:
     """Share of the full-token FLOPs that is left (Tab. 1 prints it in whole percent).
 
     1 where the convention counts nothing of this input, as video tokens of a clip without video.

@@ -131,6 +131,8 @@ class CellRun:
     counts: dict[str, Any] = field(default_factory=dict)
     inherited: tuple[str, ...] = ()
     """Doubts of samples taken by an earlier run."""
+    interleaved: bool = False
+    """Whether sample i was taken in round i, next to those of the other cells."""
     failure: Failure | None = None
     _ledger: StageLedger | None = None
 
@@ -233,6 +235,7 @@ class CellRun:
             high_s=known.high_s,
             samples_s=known.samples_s,
             warmup_s=known.warmup_s,
+            order="interleaved" if self.interleaved else "alone",
             doubts=(*known.doubts, *doubts),
         )
 

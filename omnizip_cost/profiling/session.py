@@ -210,11 +210,12 @@ def _prepare(run: CellRun, warmup: int, memory: bool) -> None:
 def _begun(bench: Bench, cells: Sequence[Cell], store: MeasurementStore) -> list[CellRun]:
     """Return a run per cell, with the samples an earlier run stored."""
     stored = store.cells()
-    runs = [CellRun(bench, cell) for cell in cells]
+    runs = [CellRun(bench, cell, interleaved=True) for cell in cells]
     for run in runs:
         run.inherit(stored.get(bench.key(run.cell), ()))
         if not run.taken and cells[0].method != "full":
             run.inherited = (*run.inherited, APART)
+            run.interleaved = False
     return runs
 
 

@@ -19,6 +19,8 @@ Row = Mapping[str, Any]
 
 _CONTEXT = (("model", "Model"), ("device", "Device"), ("dtype", "Type"), ("clip", "Clip"))
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_PLACE = "\0"
+"""Stands for a number while doubts are grouped; no text holds it."""
 _NAMED_DOUBTS = 3
 """More measurements than this under one doubt are counted, not listed."""
 _COMPARISON_KEYS = ("label", "method", "realised", "speedup_eq9", "speedup_exact",
@@ -192,7 +194,7 @@ def condensed(doubts: Sequence[str]) -> list[str]:
     groups: dict[str, list[tuple[str, str]]] = {}
     for doubt in doubts:
         which, _, what = doubt.rpartition(": ")
-        key = _NUMBER.sub("#", what) if which else doubt
+        key = _NUMBER.sub(_PLACE, what) if which else doubt
         groups.setdefault(key, []).append((which, what))
     return [_one_doubt(key, members) for key, members in groups.items()]
 
@@ -204,7 +206,7 @@ def _one_doubt(key: str, members: Sequence[tuple[str, str]]) -> str:
     found = zip(*(_NUMBER.findall(what) for _, what in members), strict=True)
     ranges = [sorted(set(numbers), key=float) for numbers in found]
     shown = iter(r[0] if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in ranges)
-    words = re.sub("#", lambda _: next(shown), key)
+    words = re.sub(_PLACE, lambda _: next(shown), key)
     few = "; ".join(which) if len(which) <= _NAMED_DOUBTS else f"{len(which)} measurements"
     return f"{words} ({few})"
 

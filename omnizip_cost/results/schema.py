@@ -28,6 +28,8 @@ STATUS_WORDS = {"oom": "out of memory", "failed": "failed"}
 
 WEIGHTS = ("random", "checkpoint")
 
+ORDERS = ("alone", "interleaved")
+
 IDENTITY_FIELDS = (
     "device",
     "cpu",
@@ -123,6 +125,8 @@ class MeasurementRow(FlatRow):
     high_s: float | None = None
     """Third quartile of the samples."""
     samples_s: tuple[float, ...] = ()
+    order: str = "alone"
+    """"interleaved": sample i of every such cell is of round i; "alone": cell after cell."""
     warmup_s: tuple[float, ...] = ()
     peak_allocated_bytes: int | None = None
     """CUDA: most bytes held by tensors during this stage."""
@@ -148,6 +152,7 @@ class MeasurementRow(FlatRow):
         _one_of("stage", self.stage, STAGES)
         _one_of("status", self.status, STATUSES)
         _one_of("weights", self.weights, WEIGHTS)
+        _one_of("order", self.order, ORDERS)
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name.endswith(("_tokens", "_kept", "_bytes", "_steps")):

@@ -235,6 +235,10 @@ def test_version_and_bare_call(capsys: Capture) -> None:
             ["--pixels", "left out beside --tokens"],
         ),
         (
+            ["flops", "--model", "omni-tiny", "--tokens", "9", "--text-tokens", "2"],
+            ["--text-tokens", "left out beside --tokens"],
+        ),
+        (
             ["tokens", "--model", "omni-tiny", "--seconds", "4", "--pixels", "big"],
             ["--pixels", "HxW", "big"],
         ),
@@ -278,7 +282,9 @@ def test_wrong_input_is_one_sentence(
         ("", ["no column 'retention'", "none"]),
         ("retention\n0.5\nloud\n", ["line 3", "retention must be a number", "loud"]),
         ("retention\n1.5\n", ["[0, 1]", "1.5"]),
-        ("retention,video_tokens\n0.5,\n", ["line 2", "video_tokens must be a number"]),
+        ("retention\nnan\n", ["line 2", "retention must be a number", "nan"]),
+        ("retention,video_tokens\n0.5,1.7\n", ["line 2", "whole number", "1.7"]),
+        ("retention,video_tokens\n0.5,\n", ["line 2", "video_tokens must be a whole number"]),
     ],
 )
 def test_wrong_tables_are_one_sentence(

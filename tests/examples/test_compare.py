@@ -8,7 +8,7 @@ import pytest
 
 import omnizip_cost as oz
 from omnizip_cost.compare import CompareRow, compare, convention_rows, stage_rows, summarise
-from omnizip_cost.cost import CONVENTIONS, saving, total_flops
+from omnizip_cost.cost import CONVENTIONS, share_left, total_flops
 from omnizip_cost.errors import ConventionMismatchError, InvalidValueError
 from omnizip_cost.results import MeasurementRow
 
@@ -48,6 +48,7 @@ def _row(stage: str, samples: tuple[float, ...], **changes: Any) -> MeasurementR
         "low_s": ordered[0],
         "high_s": ordered[-1],
         "samples_s": samples,
+        "order": "interleaved",
     }
     return MeasurementRow(**{**values, **changes})
 
@@ -95,8 +96,11 @@ def test_interleaved_rounds_are_free_of_drift() -> None:
     )
 
 
-def test_unpaired_samples_give_a_wider_spread() -> None:
-    _, half = _joined(_row("prefill", (1.0, 1.1, 1.2)), _half("prefill", (0.5, 0.6)))
+@pytest.mark.parametrize("cell", [(0.5, 0.6), (0.5, 0.55, 0.6)])
+def test_cells_measured_apart_are_never_paired(cell: tuple[float, ...]) -> None:
+    """Equally many samples say nothing: only rounds put them next to each other."""
+    alone = {"order": "alone"}
+    _, half = _joined(_row("prefill", (1.0, 1.1, 1.2), **alone), _half("prefill", cell, **alone))
     assert half.speedup_observed_low is not None
     assert half.speedup_observed_high is not None
     assert half.speedup_observed_low < 2 < half.speedup_observed_high
@@ -202,7 +206,7 @@ def test_conventions_that_count_video_alone_count_nothing_of_sound() -> None:
     }
     rows = convention_rows(SPEC, plans, work, 100)
     assert {row.convention for row in rows} == set(CONVENTIONS) - {"pyramiddrop"}
-    assert saving(0, 0) == 1
+    assert share_left(0, 0) == 1
 
 
 def test_two_conventions_are_never_added() -> None:

@@ -124,6 +124,10 @@ def test_expected_retention_is_even(spec: ThinkerSpec, work: Workload) -> None:
         ({"method": "omnizip", "audio_pruning": 0.5}, "video_pruning must be given together"),
         ({"method": "full", "retained": 0.5}, "must be 1 (nothing is pruned)"),
         ({"method": "fastv", "retained": 0.5, "fastv_layer": 28}, "between 1 and 27, got 28"),
+        (
+            {"method": "fastv", "audio_pruning": 0.3, "video_pruning": 0.6},
+            "video_pruning must be equal to audio_pruning",
+        ),
         ({"method": "omnizip", "retained": 0.5, "mode": "papre"}, "did you mean paper"),
         (
             {"method": "omnizip", "retained": 0.5, "retention": [0.5]},
