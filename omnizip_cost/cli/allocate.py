@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,7 @@ def allocate_command(
 ) -> None:
     """Algorithm 1: video pruning rate per window, guided by the audio kept there.
 
-    Example: `omnizip-cost allocate clip.mp4 --video-pruning 0.7 --audio-pruning 0.4`
+    Example: `omnizip-cost allocate out/demo/clip.mp4 --video-pruning 0.7` (after `demo`)
     """
     if Path(source).suffix.lower() == ".csv":
         rows = _from_table(Path(source), video_pruning, mode, rho_min, rho_max)
@@ -124,9 +125,7 @@ def read_windows(path: Path) -> tuple[list[float | None], list[int] | None]:
     """Read the columns ``retention`` and, if there, ``video_tokens`` of a CSV file."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            rows = list(reader)
+            columns, *records = list(csv.reader(file)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "is not a readable CSV table"
         raise InputFileError(path, reason) from None
@@ -134,16 +133,17 @@ def read_windows(path: Path) -> tuple[list[float | None], list[int] | None]:
         raise InputFileError(
             path, "has no column 'retention'", f"its columns are {', '.join(columns) or 'none'}"
         )
+    rows = [dict(zip_longest(columns, record, fillvalue="")) for record in records]
     if not rows:
         raise InputFileError(path, "has no rows", "give one row per window")
     weighted = "video_tokens" in columns
     retention: list[float | None] = []
     weights: list[int] = []
     for line, row in enumerate(rows, start=2):
-        share = (row["retention"] or "").strip()
+        share = row["retention"].strip()
         retention.append(_number(path, line, "retention", share) if share else None)
         if weighted:
-            tokens = (row["video_tokens"] or "").strip()
+            tokens = row["video_tokens"].strip()
             if not tokens.isdecimal():
                 raise InputFileError(
                     path, f"line {line}: video_tokens must be a whole number, got {tokens!r}"

@@ -36,7 +36,7 @@ def compare_command(
 ) -> None:
     """Predicted against observed speed-up, per method and ratio, with signed errors.
 
-    Example: `omnizip-cost compare out/measurements --out out`
+    Example: `omnizip-cost compare out/tiny --out out/tiny` (after `profile`'s example)
     """
     from omnizip_cost.compare import compare
 

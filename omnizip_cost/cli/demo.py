@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +10,10 @@ import typer
 
 from omnizip_cost.cli.compare import print_compared
 from omnizip_cost.cli.inputs import InputOptions
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 from omnizip_cost.cli.progress import progress_bar, say
 from omnizip_cost.cli.publish import draw_figures, write_report, write_tables
+from omnizip_cost.errors import InputFileError, InvalidValueError, MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,15 +49,19 @@ def demo_command(
     rounds: Annotated[
         int, typer.Option("--rounds", help="Interleaved rounds over all configurations.")
     ] = 5,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """Compress, profile, predict, compare, draw: the whole job on this machine.
 
-    Example: `omnizip-cost demo --clip clip.mp4 --out out/demo`
+    Example: `omnizip-cost demo --out out/demo`
     """
     from omnizip_cost.compare import compare
     from omnizip_cost.specs import load_spec
     from omnizip_cost.workload import decode_clip
 
+    if rounds < 1:
+        raise InvalidValueError("demo", "--rounds", "1 or more", rounds)
     spec = load_spec(MODEL)
     notes = []
     if clip is None:
@@ -79,6 +86,8 @@ def demo_command(
         command=f"omnizip-cost demo --clip {Path(clip).name}",
         notes=notes,
     )
+    if emit(compared, as_json=as_json, as_csv=as_csv):
+        return
     print_compared(compared)
     print(f"random weights: timing only. Report: {report}; figures: {out / 'figures'}")
 
@@ -87,7 +96,10 @@ def _made_clip(out: Path) -> tuple[str, str]:
     from omnizip_cost.workload import make_demo_clip
 
     path = out / "clip.mp4"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputFileError(out, f"cannot be a folder to write to: {error.strerror}") from None
     say("making a clip")
     made = make_demo_clip(path, seconds=MADE_S)
     sound = sum(end - start for start, end in made.bursts)
@@ -160,6 +172,6 @@ def _write_theory(decoded: Clip, out: Path) -> None:
     }
     rows = convention_rows(spec, plans, work, EQ9_DECODE_STEPS)
     write_table(rows, out / "tables" / "conventions.csv")
-    if work.audio_tokens and work.video_tokens:
+    with suppress(MediaError):  # a silent clip: nothing guides the windows, so no table of them
         windows = proxy_windows(decoded, work, label=label, **pair)
         write_table(windows, out / "tables" / "windows.csv")

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit
+from omnizip_cost.cli.publish import drawable
+
 FromOption = Annotated[
     Path, typer.Option("--from", help="Folder of tables, or a folder that `demo` wrote.")
 ]
@@ -15,19 +18,25 @@ FromOption = Annotated[
 def figures_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for PDF, SVG and PNG files.")],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Default: all of them.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Default: all that have a table."),
     ] = None,
     source: FromOption = Path("out/demo"),
     width: Annotated[str, typer.Option("--width", help="`column` or `page`.")] = "column",
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """Draw figures from finished tables.
 
-    Example: `omnizip-cost figures speedup --from out/demo --out figures-out`
+    Example: `omnizip-cost figures speedup --from out/demo --out out/figures` (after `demo`)
     """
     from omnizip_cost.plotting import draw_all
 
-    for path in draw_all(tables_of(source), out, names or None, width=width):
-        print(path)
+    tables = tables_of(source)
+    chosen = names or drawable(tables)
+    paths = draw_all(tables, out, chosen or None, width=width)
+    if not emit([{"file": str(path)} for path in paths], as_json=as_json, as_csv=as_csv):
+        print(*paths, sep="\n")
 
 
 def tables_of(folder: Path) -> Path:
@@ -41,10 +50,12 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="The document; report.md in the folder else.")
     ] = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """One readable document about measured rows: tables, figures, doubts.
 
-    Example: `omnizip-cost report --from out/demo --out report.md`
+    Example: `omnizip-cost report --from out/demo --out out/report.md` (after `demo`)
     """
     from omnizip_cost.cli.compare import read_measurements
     from omnizip_cost.cli.publish import draw_figures, write_report, write_tables
@@ -55,4 +66,7 @@ def report_command(
     write_tables(source, measured, compared)
     draw_figures(source)
     target = out or source / "report.md"
-    print(write_report(source, target, measured, compared, command="omnizip-cost profile"))
+    command = f"omnizip-cost report --from {source.name}"
+    path = write_report(source, target, measured, compared, command=command)
+    if not emit([{"file": str(path)}], as_json=as_json, as_csv=as_csv):
+        print(path)

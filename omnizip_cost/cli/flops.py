@@ -15,6 +15,7 @@ from omnizip_cost.cli.inputs import (
     MinPixelsOption,
     ModelOption,
     NoAudioOption,
+    NoVideoOption,
     PixelsOption,
     SecondsOption,
     TextOption,
@@ -56,6 +57,7 @@ def flops_command(
     seconds: SecondsOption = None,
     pixels: PixelsOption = None,
     no_audio: NoAudioOption = False,
+    no_video: NoVideoOption = False,
     fps: FpsOption = None,
     min_pixels: MinPixelsOption = None,
     max_pixels: MaxPixelsOption = None,
@@ -79,7 +81,7 @@ def flops_command(
     from omnizip_cost.cost import count, require_convention
     from omnizip_cost.specs import load_spec
 
-    names = [require_convention(name).name for name in parse_names(convention)]
+    names = [require_convention(name).name for name in parse_names("--convention", convention)]
     spec = load_spec(model)
     work = InputOptions(
         clip=clip,
@@ -87,6 +89,7 @@ def flops_command(
         seconds=seconds,
         pixels=pixels,
         no_audio=no_audio,
+        no_video=no_video,
         fps=fps,
         min_pixels=min_pixels,
         max_pixels=max_pixels,
@@ -126,8 +129,7 @@ def _print(
     full = make_plan("full", work, spec)
     whole = {name: total_flops(count(spec, full, name, decode, workload=work)) for name in names}
     heads = ["method", "retained", "realised", "rho_a, rho_v", "tokens"]
-    for name in names:
-        heads += [f"{name} TFLOP", "of full"]
+    heads += names
     lines = []
     for plan, groups in counted:
         pair = "-" if plan.rho_a is None else f"{plan.rho_a:.3g}, {plan.rho_v:.3g}"
@@ -140,7 +142,7 @@ def _print(
         ]
         for name in names:
             total = total_flops(groups[name])
-            line += [f"{total / TERA:,.4g}", f"{share_left(total, whole[name]):.1%}"]
+            line.append(f"{total / TERA:,.4g} ({share_left(total, whole[name]):.1%})")
         lines.append(line)
     notes = [
         f"Prefill of {work.tokens:,} tokens ({work.av_tokens:,} audio+video) and {decode} decoded "
@@ -149,4 +151,5 @@ def _print(
         *dict.fromkeys(note for plan, _ in counted for note in plan.notes),
         *work.notes,
     ]
-    show(f"{spec.name}, {work.name}", heads, lines, notes=notes)
+    title = f"{spec.name}, {work.name}: TFLOP (share of full tokens) by convention"
+    show(title, heads, lines, notes=notes)

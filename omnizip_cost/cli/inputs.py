@@ -35,6 +35,9 @@ PixelsOption = Annotated[
     typer.Option("--pixels", help="Source size HxW in pixels, before resizing, e.g. 252x448."),
 ]
 NoAudioOption = Annotated[bool, typer.Option("--no-audio", help="The described clip has no sound.")]
+NoVideoOption = Annotated[
+    bool, typer.Option("--no-video", help="The described clip is sound alone.")
+]
 FpsOption = Annotated[float | None, typer.Option("--fps", help="Frames sampled per second [2].")]
 MinPixelsOption = Annotated[
     int | None,
@@ -61,6 +64,7 @@ class InputOptions:
     seconds: float | None = None
     pixels: str | None = None
     no_audio: bool = False
+    no_video: bool = False
     fps: float | None = None
     min_pixels: int | None = None
     max_pixels: int | None = None
@@ -94,6 +98,13 @@ class InputOptions:
             self._refuse_beside("CLIP")
             return clip_workload(self.clip, spec, settings=settings, **text)
         assert self.seconds is not None
+        if (self.pixels is None) != self.no_video:
+            raise InvalidValueError(
+                "input",
+                "--pixels",
+                "given beside --seconds, or --no-video for sound alone",
+                "both" if self.no_video else None,
+            )
         return described(
             spec,
             seconds=self.seconds,
@@ -117,13 +128,22 @@ class InputOptions:
         }
         if self.max_pixels is not None and self.min_pixels is None:
             said["min_pixels"] = min(self.max_pixels, defaults.min_pixels)
+        least = spec.vision.pixels_per_token**2
+        if self.max_pixels is not None and self.max_pixels < least:
+            raise InvalidValueError(
+                "input", "--max-pixels", f"at least {least}, one token's worth", self.max_pixels
+            )
         if self.max_frames is not None:
             said["min_frames"] = min(self.max_frames, defaults.min_frames)
         return replace(defaults, **said)  # type: ignore[arg-type]
 
     def _refuse_beside(self, source: str) -> None:
         """Options that only describe a clip in numbers make no sense beside ``source``."""
-        beside = {"--pixels": self.pixels is not None, "--no-audio": self.no_audio}
+        beside = {
+            "--pixels": self.pixels is not None,
+            "--no-audio": self.no_audio,
+            "--no-video": self.no_video,
+        }
         if source == "--tokens":
             for name in ("fps", "min_pixels", "max_pixels", "max_frames", "text_tokens"):
                 beside[f"--{name.replace('_', '-')}"] = getattr(self, name) is not None
@@ -161,9 +181,16 @@ def parse_ratios(option: str, text: str) -> list[float]:
                 "input", option, "ratios in [0, 1], like 0.5,0.35", part.strip()
             )
         ratios.append(value)
-    return ratios
+    return list(dict.fromkeys(ratios))
 
 
-def parse_names(text: str) -> list[str]:
-    """Read a comma-separated list of names."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+def parse_names(option: str, text: str) -> list[str]:
+    """Read a comma-separated list of names, each once.
+
+    >>> parse_names("--convention", "eq9, torch,eq9")
+    ['eq9', 'torch']
+    """
+    names = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise InvalidValueError("input", option, "at least one name", text)
+    return names

@@ -69,7 +69,7 @@ class MethodOptions:
             raise InvalidValueError("input", missing, "given together with its partner", None)
         ratios = None if self.retained is None else parse_ratios("--retained", self.retained)
         default = "omnizip" if pair or ratios else "full"
-        names = parse_names(self.method or default)
+        names = parse_names("--method", default if self.method is None else self.method)
         names = list(METHODS) if names == ["all"] else names
         chosen: list[Setting] = []
         for name in names:
@@ -89,20 +89,19 @@ class MethodOptions:
                 )
             else:
                 chosen += [setting for setting in PAPER_SETTINGS if setting.method == name]
-        if not chosen:
-            raise InvalidValueError("input", "--method", "at least one name", self.method)
         return chosen
 
     def plans(self, work: Workload, spec: ThinkerSpec) -> list[Plan]:
         """Return the plan of every setting on this workload."""
-        return [self.plan(setting, work, spec) for setting in self.settings()]
+        plans = [self.plan(setting, work, spec) for setting in self.settings()]
+        return list(dict.fromkeys(plans))
 
     def plan(self, setting: Setting, work: Workload, spec: ThinkerSpec) -> Plan:
         """Return the plan of one setting on this workload."""
         from omnizip_cost.compression import make_plan
 
         if setting.method == "full":
-            return make_plan("full", work, spec)
+            return make_plan("full", work, spec, mode=self.mode)  # type: ignore[arg-type]
         bare = work.bare_tokens is not None
         nominal = setting.retained
         return make_plan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from omnizip_cost.cli.inputs import (
     MaxPixelsOption,
     MinPixelsOption,
     NoAudioOption,
+    NoVideoOption,
     PixelsOption,
     SecondsOption,
     TextOption,
@@ -63,6 +65,7 @@ def profile_command(
     seconds: SecondsOption = None,
     pixels: PixelsOption = None,
     no_audio: NoAudioOption = False,
+    no_video: NoVideoOption = False,
     fps: FpsOption = None,
     min_pixels: MinPixelsOption = None,
     max_pixels: MaxPixelsOption = None,
@@ -107,13 +110,14 @@ def profile_command(
         seconds=seconds,
         pixels=pixels,
         no_audio=no_audio,
+        no_video=no_video,
         fps=fps,
         min_pixels=min_pixels,
         max_pixels=max_pixels,
         max_frames=max_frames,
         text_tokens=text_tokens,
     )
-    ratios = method or retained or audio_pruning is not None or video_pruning is not None
+    ratios = any(value is not None for value in (method, retained, audio_pruning, video_pruning))
     methods = MethodOptions(
         method=method if ratios else "all",
         retained=retained,
@@ -161,9 +165,11 @@ def measure(
     from omnizip_cost.profiling import profile_grid
     from omnizip_cost.profiling.capacity import require_room
     from omnizip_cost.results import MeasurementStore
-    from omnizip_cost.runtime.build import build_thinker, load_checkpoint
+    from omnizip_cost.runtime.build import build_thinker, load_checkpoint, quieten_transformers
     from omnizip_cost.specs import load_spec, parameter_counts
 
+    if rounds is not None and rounds < 1:
+        raise InvalidValueError("profile", "--rounds", "1 or more", rounds)
     if device not in DEFAULT_DTYPES:
         raise UnknownNameError("device", device, DEFAULT_DTYPES)
     precision = dtype or DEFAULT_DTYPES[device]
@@ -171,6 +177,8 @@ def measure(
     build: dict[str, Any] = {"dtype": precision, "device": device, "attention": attention}
     if checkpoint is not None:
         say(f"loading {checkpoint}")
+        if not sys.stderr.isatty():
+            quieten_transformers()
         thinker, spec = load_checkpoint(checkpoint, **build)
         inputs = inputs_of(options, spec, dtype=precision, device=device)
     else:

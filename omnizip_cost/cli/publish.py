@@ -36,12 +36,18 @@ def write_tables(
 
 def draw_figures(folder: Path) -> list[str]:
     """Draw every figure whose table is in ``folder/tables``; return their names."""
-    from omnizip_cost.plotting import FIGURES, draw_all
+    from omnizip_cost.plotting import draw_all
 
-    tables = folder / "tables"
-    names = [name for name, entry in FIGURES.items() if (tables / f"{entry.table}.csv").is_file()]
-    draw_all(tables, folder / "figures", names)
+    names = drawable(folder / "tables")
+    draw_all(folder / "tables", folder / "figures", names)
     return names
+
+
+def drawable(tables: Path) -> list[str]:
+    """Name the figures whose tables are in the folder."""
+    from omnizip_cost.plotting import FIGURES
+
+    return [name for name, entry in FIGURES.items() if (tables / f"{entry.table}.csv").is_file()]
 
 
 def write_report(

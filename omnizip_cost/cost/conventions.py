@@ -127,7 +127,8 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=True,
             answers="what torch's FlopCounterMode counts on the stock thinker, as integers",
             source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device; "
-            "without the rotary table, which release 5.17 makes by a matrix product",
+            "without the rotary table, which release 5.17 makes by a matrix product, and with "
+            "eager experts (grouped ones count as zero on the CPU)",
         ),
         Convention(
             name="sdpa",

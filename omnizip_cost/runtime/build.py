@@ -141,6 +141,13 @@ def load_checkpoint(
     return _ready(thinker.to(target)), spec
 
 
+def quieten_transformers() -> None:
+    """Switch transformers' progress bars off, for a stderr that is no terminal."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def _config_of(spec: ThinkerSpec, model_class: Any) -> Any:
     """Return the transformers config of the spec, with every token id set."""
     try:

@@ -32,13 +32,15 @@ def proxy_windows(
     Raises
     ------
     MediaError
-        The clip has no sound: nothing guides the allocation.
+        The clip has no sound, or nothing but silence: nothing guides the allocation.
     """
     if clip.waveform is None or not work.audio_tokens:
         raise MediaError(clip.name, "has no sound, so no audio guides the window rates")
     sizes = [window.audio_tokens for window in work.windows]
     video = [window.video_tokens for window in work.windows]
     scores = proxy_scores(clip.waveform, tokens=work.audio_tokens)
+    if not float(scores.max() - scores.min()) > 0:
+        raise MediaError(clip.name, "is silent throughout, so no audio guides the window rates")
     retention = window_retention(audio_keep(scores.numpy(), audio_pruning), sizes)
     result = allocation(
         retention,

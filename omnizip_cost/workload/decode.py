@@ -15,6 +15,9 @@ from omnizip_cost.workload.lengths import SAMPLE_RATE_HZ
 from omnizip_cost.workload.probe import AudioFacts, VideoFacts, opened, packets_of
 from omnizip_cost.workload.video import sampled_indices
 
+MOST_CHANNELS = 8
+"""Planes that PyAV reaches (AV_NUM_DATA_POINTERS); damaged packets claim dozens of channels."""
+
 
 def _decoded(container: Any, index: int) -> Iterator[Any]:
     """Yield the frames of one stream, and None for each packet that cannot be decoded."""
@@ -96,7 +99,7 @@ def _resampled(frames: Iterator[Any]) -> Iterator[NDArray[np.float32] | None]:
     resampler: Any = None
     form = None
     for frame in frames:
-        if frame is None:
+        if frame is None or not 0 < frame.layout.nb_channels <= MOST_CHANNELS:
             yield None
             continue
         if form != (frame.format.name, frame.layout.name, frame.sample_rate):

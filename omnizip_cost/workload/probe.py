@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from omnizip_cost.errors import MediaError
+from omnizip_cost.units import MICRO
 
 NOT_MEDIA = frozenset({"tty", "bin", "xbin", "idf", "adf"})
 """FFmpeg formats that draw any text file as a picture; a clip is never meant by them."""
@@ -19,6 +20,11 @@ RATE_TOLERANCE = 0.05
 """How far a stated frame rate may lie from the time stamps' before these are believed."""
 FALLBACK_RATE_HZ = 25.0
 """Frame rate of streams that say nothing about time, FFmpeg's own assumption."""
+
+WHOLE_SHARE = 0.9
+"""Share of its announced duration that a file must hold not to count as truncated (our choice)."""
+_ANNOUNCING = frozenset({"mp4", "mov", "matroska", "webm"})
+"""Containers that write their duration down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +102,11 @@ def probe(path: str | Path) -> MediaFacts:
     Raises
     ------
     MediaError
-        The file is missing, empty, not media, or holds neither video nor sound to decode.
+        The file is missing, empty, truncated, not media, or holds neither video nor sound to
+        decode.
     """
     path = Path(path)
+    _refuse_truncated(path)
     with opened(path) as container:
         pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
         sounds = [stream for stream in container.streams.audio if stream.codec_context]
@@ -119,15 +127,41 @@ def probe(path: str | Path) -> MediaFacts:
     return MediaFacts(path=path, video=video, audio=audio, notes=notes)
 
 
+def _refuse_truncated(path: Path) -> None:
+    """Refuse a file whose header announces clearly more than its packets hold.
+
+    Only containers that write their duration down are judged: in others FFmpeg estimates it.
+    """
+    with opened(path) as container:
+        if not set(container.format.name.split(",")) & _ANNOUNCING or not container.duration:
+            return
+        announced_s = container.duration * MICRO
+        held_s = 0.0
+        for packet in _packets(container, list(container.streams)):
+            if packet.pts is not None and packet.size:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                held_s = max(held_s, float(end) - (container.start_time or 0) * MICRO)
+    if held_s < WHOLE_SHARE * announced_s:
+        raise MediaError(
+            path,
+            f"is truncated: it announces {announced_s:.1f} s and holds {held_s:.1f} s",
+            "give the whole file",
+        )
+
+
 def packets_of(container: Any, index: int) -> Iterator[Any]:
     """Yield the packets of one stream in file order, the empty one that flushes the decoder last.
 
     A container that breaks off in the middle ends the iteration instead of failing.
     """
+    return _packets(container, [container.streams[index]])
+
+
+def _packets(container: Any, streams: list[Any]) -> Iterator[Any]:
     import av
 
     try:
-        yield from container.demux(container.streams[index])
+        yield from container.demux(streams)
     except av.error.FFmpegError:
         return
 
