@@ -369,3 +369,20 @@ def test_fastv_refuses_attention_of_another_length() -> None:
         fastv_keep(torch.zeros(2, 13), layout, retained=0.5)
     with pytest.raises(InvalidValueError, match=r"retained must be a ratio in \[0, 1\]"):
         fastv_keep(torch.zeros(2, 14), layout, retained=1.5)
+
+
+def test_numpy_arrays_are_as_good_as_tensors() -> None:
+    rng = np.random.default_rng(0)
+    ids = np.array([1] * 3 + [7] * 32 + [8] * 20 + [1] * 2)
+    given = rng.standard_normal((len(ids), 16)).astype(np.float32), rng.random(20), ids
+    settings = {
+        "audio_id": 8,
+        "video_id": 7,
+        "tokens_per_grid": 16,
+        "audio_pruning": 0.3,
+        "video_pruning": 0.6,
+    }
+    from_arrays = select("omnizip", *given, **settings)
+    from_tensors = select("omnizip", *(torch.from_numpy(part) for part in given), **settings)
+    assert torch.equal(from_arrays.keep, from_tensors.keep)
+    assert torch.equal(from_arrays.embeddings, from_tensors.embeddings)

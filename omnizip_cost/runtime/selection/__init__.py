@@ -45,7 +45,7 @@ def select(
     ----------
     method : {"full", "random", "dycoke", "omnizip"}
         FastV ranks inside the decoder and is no selection before it.
-    embeddings : floating tensor, shape (L, d)
+    embeddings : floating tensor or array, shape (L, d)
         Prompt embeddings with audio and video features written in. Never changed in place.
     scores : tensor, shape (N_a,), optional
         Audio scores of Eq. 2, in prompt order; needed by ``omnizip`` when there is audio.
@@ -96,6 +96,8 @@ def select(
         rho_max=rho_max,
         rounding=rounding,
     )
+    embeddings, token_ids = torch.as_tensor(embeddings), torch.as_tensor(token_ids)
+    scores = None if scores is None else torch.as_tensor(scores)
     layout = read_layout(
         token_ids, audio_id=audio_id, video_id=video_id, tokens_per_grid=tokens_per_grid
     )
