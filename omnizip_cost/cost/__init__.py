@@ -9,10 +9,11 @@ from omnizip_cost.cost.conventions import (
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
-from omnizip_cost.cost.rows import CostRow, count, share_left, total_flops
+from omnizip_cost.cost.rows import ENCODER_FAMILIES, CostRow, count, share_left, total_flops
 
 __all__ = [
     "CONVENTIONS",
+    "ENCODER_FAMILIES",
     "EQ9_DECODE_STEPS",
     "Convention",
     "CostRow",
