@@ -6,33 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from omnizip_cost.cli.inputs import (
-    ClipArgument,
-    FpsOption,
-    InputOptions,
-    MaxFramesOption,
-    MaxPixelsOption,
-    MinPixelsOption,
-    ModelOption,
-    NoAudioOption,
-    NoVideoOption,
-    PixelsOption,
-    SecondsOption,
-    TextOption,
-    TokensOption,
-    parse_names,
-)
-from omnizip_cost.cli.methods import (
-    AudioPruningOption,
-    FastvLayerOption,
-    MethodOption,
-    MethodOptions,
-    ModeOption,
-    RetainedOption,
-    VideoPruningOption,
-)
+from omnizip_cost.cli.inputs import InputOptions, ModelOption, parse_names
+from omnizip_cost.cli.methods import MethodOptions
+from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
-from omnizip_cost.compression.settings import FASTV_LAYER
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
 
 if TYPE_CHECKING:
@@ -50,31 +27,17 @@ ConventionOption = Annotated[
 DecodeOption = Annotated[int, typer.Option("--decode", help="R: decoded tokens.")]
 
 
+@with_options
 def flops_command(
     model: ModelOption,
-    clip: ClipArgument = None,
-    tokens: TokensOption = None,
-    seconds: SecondsOption = None,
-    pixels: PixelsOption = None,
-    no_audio: NoAudioOption = False,
-    no_video: NoVideoOption = False,
-    fps: FpsOption = None,
-    min_pixels: MinPixelsOption = None,
-    max_pixels: MaxPixelsOption = None,
-    max_frames: MaxFramesOption = None,
-    text_tokens: TextOption = None,
-    method: MethodOption = None,
-    retained: RetainedOption = None,
-    audio_pruning: AudioPruningOption = None,
-    video_pruning: VideoPruningOption = None,
-    mode: ModeOption = "paper",
-    fastv_layer: FastvLayerOption = FASTV_LAYER,
+    inputs: InputOptions,
+    methods: MethodOptions,
     convention: ConventionOption = DEFAULT_CONVENTIONS,
     decode: DecodeOption = EQ9_DECODE_STEPS,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Theoretical cost and share_left, under Eq. 9, an exact count, or any named convention.
+    """Theoretical cost and saving, under Eq. 9, an exact count, or any named convention.
 
     Example: `omnizip-cost flops --model qwen2.5-omni-7b --tokens 10004 --method all`
     """
@@ -83,31 +46,10 @@ def flops_command(
 
     names = [require_convention(name).name for name in parse_names("--convention", convention)]
     spec = load_spec(model)
-    work = InputOptions(
-        clip=clip,
-        tokens=tokens,
-        seconds=seconds,
-        pixels=pixels,
-        no_audio=no_audio,
-        no_video=no_video,
-        fps=fps,
-        min_pixels=min_pixels,
-        max_pixels=max_pixels,
-        max_frames=max_frames,
-        text_tokens=text_tokens,
-    ).workload(spec)
-    options = MethodOptions(
-        method=method,
-        retained=retained,
-        audio_pruning=audio_pruning,
-        video_pruning=video_pruning,
-        mode=mode,
-        fastv_layer=fastv_layer,
-    )
-    plans = options.plans(work, spec)
+    work = inputs.workload(spec)
     counted = [
         (plan, {name: count(spec, plan, name, decode, workload=work) for name in names})
-        for plan in plans
+        for plan in methods.plans(work, spec)
     ]
     rows = [row for _, groups in counted for name in names for row in groups[name]]
     if not emit(rows, as_json=as_json, as_csv=as_csv):

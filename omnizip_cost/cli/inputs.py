@@ -56,43 +56,35 @@ TextOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputOptions:
-    """What the user said about the input, not yet checked."""
+class ClipOptions:
+    """What the user said about a clip, not yet checked."""
 
-    clip: str | None = None
-    tokens: int | None = None
-    seconds: float | None = None
-    pixels: str | None = None
-    no_audio: bool = False
-    no_video: bool = False
-    fps: float | None = None
-    min_pixels: int | None = None
-    max_pixels: int | None = None
-    max_frames: int | None = None
-    text_tokens: int | None = None
+    clip: ClipArgument = None
+    seconds: SecondsOption = None
+    pixels: PixelsOption = None
+    no_audio: NoAudioOption = False
+    no_video: NoVideoOption = False
+    fps: FpsOption = None
+    min_pixels: MinPixelsOption = None
+    max_pixels: MaxPixelsOption = None
+    max_frames: MaxFramesOption = None
+    text_tokens: TextOption = None
 
     def workload(self, spec: ThinkerSpec) -> Workload:
-        """Return the workload described, from exactly one of clip, tokens and seconds."""
-        from omnizip_cost.workload import bare_workload, clip_workload
+        """Return the workload described, from exactly one source."""
+        from omnizip_cost.workload import clip_workload
         from omnizip_cost.workload import workload as described
 
-        given = {
-            "CLIP": self.clip is not None,
-            "--tokens": self.tokens is not None,
-            "--seconds": self.seconds is not None,
-        }
-        chosen = [name for name, present in given.items() if present]
+        sources = self._sources()
+        chosen = [name for name, present in sources.items() if present]
         if len(chosen) != 1:
             raise InvalidValueError(
                 "input",
                 "source",
-                "exactly one of CLIP, --tokens N and --seconds S (with --pixels HxW)",
+                f"exactly one of {', '.join(sources)} (with --pixels HxW)",
                 " and ".join(chosen) or "none",
             )
         text = {} if self.text_tokens is None else {"text_tokens": self.text_tokens}
-        if self.tokens is not None:
-            self._refuse_beside("--tokens")
-            return bare_workload(self.tokens)
         settings = self.settings(spec)
         if self.clip is not None:
             self._refuse_beside("CLIP")
@@ -137,19 +129,37 @@ class InputOptions:
             said["min_frames"] = min(self.max_frames, defaults.min_frames)
         return replace(defaults, **said)  # type: ignore[arg-type]
 
-    def _refuse_beside(self, source: str) -> None:
-        """Options that only describe a clip in numbers make no sense beside ``source``."""
-        beside = {
-            "--pixels": self.pixels is not None,
-            "--no-audio": self.no_audio,
-            "--no-video": self.no_video,
-        }
-        if source == "--tokens":
-            for name in ("fps", "min_pixels", "max_pixels", "max_frames", "text_tokens"):
-                beside[f"--{name.replace('_', '-')}"] = getattr(self, name) is not None
-        for option, present in beside.items():
-            if present:
+    def _sources(self) -> dict[str, bool]:
+        """Name each source and say whether it was given."""
+        return {"CLIP": self.clip is not None, "--seconds": self.seconds is not None}
+
+    def _refuse_beside(self, source: str, *names: str) -> None:
+        """Refuse options that make no sense beside ``source``."""
+        for name in ("pixels", "no_audio", "no_video", *names):
+            if getattr(self, name) not in (None, False):
+                option = f"--{name.replace('_', '-')}"
                 raise InvalidValueError("input", option, f"left out beside {source}", "given")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputOptions(ClipOptions):
+    """What the user said about the input, a bare number of tokens included."""
+
+    tokens: TokensOption = None
+
+    def workload(self, spec: ThinkerSpec) -> Workload:
+        """Return the workload described, from exactly one source."""
+        from omnizip_cost.workload import bare_workload
+
+        if self.tokens is None or sum(self._sources().values()) > 1:
+            return ClipOptions.workload(self, spec)
+        described = ("fps", "min_pixels", "max_pixels", "max_frames", "text_tokens")
+        self._refuse_beside("--tokens", *described)
+        return bare_workload(self.tokens)
+
+    def _sources(self) -> dict[str, bool]:
+        clip, seconds = ClipOptions._sources(self).items()
+        return dict([clip, ("--tokens", self.tokens is not None), seconds])
 
 
 def parse_pixels(text: str) -> tuple[int, int]:

@@ -45,12 +45,18 @@ FastvLayerOption = Annotated[
 class MethodOptions:
     """What the user said about methods and ratios, not yet checked."""
 
-    method: str | None = None
-    retained: str | None = None
-    audio_pruning: float | None = None
-    video_pruning: float | None = None
-    mode: str = "paper"
-    fastv_layer: int = FASTV_LAYER
+    method: MethodOption = None
+    retained: RetainedOption = None
+    audio_pruning: AudioPruningOption = None
+    video_pruning: VideoPruningOption = None
+    mode: ModeOption = "paper"
+    fastv_layer: FastvLayerOption = FASTV_LAYER
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether neither a method nor a ratio was given."""
+        said = (self.method, self.retained, self.audio_pruning, self.video_pruning)
+        return all(value is None for value in said)
 
     def settings(self) -> list[Setting]:
         """Return every (method, ratio) asked for, in order."""

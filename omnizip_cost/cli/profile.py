@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from omnizip_cost.cli.compare import print_compared
-from omnizip_cost.cli.inputs import (
-    ClipArgument,
-    FpsOption,
-    InputOptions,
-    MaxFramesOption,
-    MaxPixelsOption,
-    MinPixelsOption,
-    NoAudioOption,
-    NoVideoOption,
-    PixelsOption,
-    SecondsOption,
-    TextOption,
-    TokensOption,
-)
-from omnizip_cost.cli.methods import (
-    AudioPruningOption,
-    FastvLayerOption,
-    MethodOption,
-    MethodOptions,
-    ModeOption,
-    RetainedOption,
-    VideoPruningOption,
-)
+from omnizip_cost.cli.inputs import InputOptions
+from omnizip_cost.cli.methods import MethodOptions
+from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 from omnizip_cost.cli.progress import progress_bar, say
-from omnizip_cost.compression.settings import FASTV_LAYER
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -44,9 +24,11 @@ if TYPE_CHECKING:
 DEFAULT_DTYPES = {"cpu": "float32", "cuda": "bfloat16"}
 
 
+@with_options
 def profile_command(
     out: Annotated[Path, typer.Option("--out", help="Folder; a stopped run goes on there.")],
-    clip: ClipArgument = None,
+    inputs: InputOptions,
+    methods: MethodOptions,
     model: Annotated[
         str | None, typer.Option("--model", help="Random weights of this model, labelled so.")
     ] = None,
@@ -61,22 +43,6 @@ def profile_command(
     attention: Annotated[
         str, typer.Option("--attention", help="sdpa, eager or flash_attention_2.")
     ] = "sdpa",
-    tokens: TokensOption = None,
-    seconds: SecondsOption = None,
-    pixels: PixelsOption = None,
-    no_audio: NoAudioOption = False,
-    no_video: NoVideoOption = False,
-    fps: FpsOption = None,
-    min_pixels: MinPixelsOption = None,
-    max_pixels: MaxPixelsOption = None,
-    max_frames: MaxFramesOption = None,
-    text_tokens: TextOption = None,
-    method: MethodOption = None,
-    retained: RetainedOption = None,
-    audio_pruning: AudioPruningOption = None,
-    video_pruning: VideoPruningOption = None,
-    mode: ModeOption = "paper",
-    fastv_layer: FastvLayerOption = FASTV_LAYER,
     fastv_form: Annotated[
         str, typer.Option("--fastv-form", help="`materialised` as published, or `last-query`.")
     ] = "materialised",
@@ -104,30 +70,10 @@ def profile_command(
         raise InvalidValueError(
             "profile", "--model", "given, or --checkpoint, but not both", model or "neither"
         )
-    options = InputOptions(
-        clip=clip,
-        tokens=tokens,
-        seconds=seconds,
-        pixels=pixels,
-        no_audio=no_audio,
-        no_video=no_video,
-        fps=fps,
-        min_pixels=min_pixels,
-        max_pixels=max_pixels,
-        max_frames=max_frames,
-        text_tokens=text_tokens,
-    )
-    ratios = any(value is not None for value in (method, retained, audio_pruning, video_pruning))
-    methods = MethodOptions(
-        method=method if ratios else "all",
-        retained=retained,
-        audio_pruning=audio_pruning,
-        video_pruning=video_pruning,
-        mode=mode,
-        fastv_layer=fastv_layer,
-    )
+    if methods.unsaid:
+        methods = replace(methods, method="all")
     measured, specs = measure(
-        options,
+        inputs,
         methods,
         model=model,
         checkpoint=checkpoint,

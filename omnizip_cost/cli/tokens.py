@@ -4,35 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from omnizip_cost.cli.inputs import (
-    ClipArgument,
-    FpsOption,
-    InputOptions,
-    MaxFramesOption,
-    MaxPixelsOption,
-    MinPixelsOption,
-    ModelOption,
-    NoAudioOption,
-    NoVideoOption,
-    PixelsOption,
-    SecondsOption,
-    TextOption,
-)
+from omnizip_cost.cli.inputs import ClipOptions, ModelOption
+from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 
 
+@with_options
 def tokens_command(
     model: ModelOption,
-    clip: ClipArgument = None,
-    seconds: SecondsOption = None,
-    pixels: PixelsOption = None,
-    no_audio: NoAudioOption = False,
-    no_video: NoVideoOption = False,
-    fps: FpsOption = None,
-    min_pixels: MinPixelsOption = None,
-    max_pixels: MaxPixelsOption = None,
-    max_frames: MaxFramesOption = None,
-    text_tokens: TextOption = None,
+    clip: ClipOptions,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -43,18 +23,7 @@ def tokens_command(
     from omnizip_cost.specs import load_spec
 
     spec = load_spec(model)
-    work = InputOptions(
-        clip=clip,
-        seconds=seconds,
-        pixels=pixels,
-        no_audio=no_audio,
-        no_video=no_video,
-        fps=fps,
-        min_pixels=min_pixels,
-        max_pixels=max_pixels,
-        max_frames=max_frames,
-        text_tokens=text_tokens,
-    ).workload(spec)
+    work = clip.workload(spec)
     rows: list[dict[str, Any]] = [
         {
             "model": spec.name,
