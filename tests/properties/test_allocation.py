@@ -94,6 +94,17 @@ def test_official_rates_stay_in_their_bounds(
     assert rates.max() <= 0.75
 
 
+def test_official_misses_its_budget_where_the_clip_binds_and_says_so() -> None:
+    """One loud window is frozen at 0.35, the others stop at 0.75: 0.7 is out of reach."""
+    retention = [1.0, 1.0, 1.0, 1.0, 0.0]
+    paper = allocation(retention, video_pruning=0.7)
+    official = allocation(retention, video_pruning=0.7, mode="official")
+    assert paper.realised == pytest.approx(0.7, abs=1e-12)
+    assert official.realised < 0.69
+    silent = allocation([None, None], video_pruning=0.7)
+    assert math.isnan(silent.realised)
+
+
 def test_the_plain_rescale_would_leave_the_bounds() -> None:
     """S = (0, 1, 1, 1) at rho_v = 0.6: the silent window is held at 0.75, the others share."""
     rates = allocate([0, 1, 1, 1], video_pruning=0.6)
