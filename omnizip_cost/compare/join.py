@@ -64,7 +64,7 @@ class CompareRow(FlatRow):
     """Prefill of full tokens under Eq. 9 (audio+video tokens only)."""
     flops_eq9: int | None = None
     flops_exact_full: int
-    """Prefill of full tokens as executed, logits at every position included."""
+    """Prefill of full tokens under ``exact_convention``, logits at every position included."""
     flops_exact: int | None = None
     exact_convention: str
     """``torch`` where eager attention multiplies the masked half too, else ``sdpa``."""

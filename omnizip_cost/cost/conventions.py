@@ -140,9 +140,9 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=True,
             encoders=True,
-            answers="what fused causal attention leaves of `torch`: the stock thinker under SDPA",
-            source="SDPA and FlashAttention kernels skip the masked half; torch's counter does not "
-            "know",
+            answers="`torch` with causal pairs only: what fused attention comes down to at length",
+            source="ours: fused kernels skip masked blocks, so they lie between this and `torch` "
+            "(analysis/causal_attention.py); torch's counter counts every pair",
         ),
         Convention(
             name="hardware",
@@ -162,7 +162,10 @@ CONVENTIONS: dict[str, Convention] = {
 
 
 def executed_convention(attention: str) -> str:
-    """Name the convention that counts what the stock thinker executes: the *exact count*.
+    """Name the convention whose prediction tables call the *exact count*.
+
+    A fused kernel skips whole masked blocks: it executes no less than ``sdpa`` and no more than
+    ``torch``, nearer to ``sdpa`` the longer the prompt. Eager attention executes ``torch``.
 
     Parameters
     ----------
