@@ -39,6 +39,14 @@ ModeOption = Annotated[
 FastvLayerOption = Annotated[
     int, typer.Option("--fastv-layer", help="K: layers that FastV runs on all tokens.")
 ]
+FastvFormOption = Annotated[
+    str,
+    typer.Option(
+        "--fastv-form",
+        help="FastV's attention `materialised` as published, or only the `last-query`: the same "
+        "tokens, another cost.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,7 @@ class MethodOptions:
     video_pruning: VideoPruningOption = None
     mode: ModeOption = "paper"
     fastv_layer: FastvLayerOption = FASTV_LAYER
+    fastv_form: FastvFormOption = "materialised"
 
     @property
     def unsaid(self) -> bool:
@@ -119,4 +128,5 @@ class MethodOptions:
             video_pruning=None if bare and nominal is not None else setting.rho_v,
             mode=self.mode,  # type: ignore[arg-type]
             fastv_layer=self.fastv_layer,
+            fastv_form=self.fastv_form,  # type: ignore[arg-type]
         )

@@ -43,9 +43,6 @@ def profile_command(
     attention: Annotated[
         str, typer.Option("--attention", help="sdpa, eager or flash_attention_2.")
     ] = "sdpa",
-    fastv_form: Annotated[
-        str, typer.Option("--fastv-form", help="`materialised` as published, or `last-query`.")
-    ] = "materialised",
     decode: Annotated[int, typer.Option("--decode", help="R: decoded tokens.")] = 16,
     rounds: Annotated[
         int | None,
@@ -80,7 +77,6 @@ def profile_command(
         device=device,
         dtype=dtype,
         attention=attention,
-        fastv_form=fastv_form,
         decode=decode,
         rounds=rounds,
         operators=operators,
@@ -100,7 +96,6 @@ def measure(
     device: str,
     dtype: str | None,
     attention: str,
-    fastv_form: str,
     decode: int,
     rounds: int | None,
     operators: bool,
@@ -119,7 +114,7 @@ def measure(
     if device not in DEFAULT_DTYPES:
         raise UnknownNameError("device", device, DEFAULT_DTYPES)
     precision = dtype or DEFAULT_DTYPES[device]
-    cells = cells_of(methods, fastv_form)
+    cells = cells_of(methods)
     build: dict[str, Any] = {"dtype": precision, "device": device, "attention": attention}
     if checkpoint is not None:
         say(f"loading {checkpoint}")
@@ -155,7 +150,7 @@ def measure(
     return measured, {spec.name: spec}
 
 
-def cells_of(methods: MethodOptions, fastv_form: str) -> list[Cell]:
+def cells_of(methods: MethodOptions) -> list[Cell]:
     """Cells of the settings asked for."""
     from omnizip_cost.profiling import Cell
 
@@ -168,7 +163,7 @@ def cells_of(methods: MethodOptions, fastv_form: str) -> list[Cell]:
             video_pruning=setting.rho_v,
             mode=methods.mode,  # type: ignore[arg-type]
             fastv_layer=methods.fastv_layer,
-            fastv_form=fastv_form,  # type: ignore[arg-type]
+            fastv_form=methods.fastv_form,  # type: ignore[arg-type]
         )
         for setting in methods.settings()
     ]

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.settings import (
+    FASTV_FORMS,
     FASTV_LAYER,
     METHODS,
     MODES,
     PAPER_SETTINGS,
+    FastvForm,
     Method,
     Setting,
     require_method,
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "FASTV_FORMS",
     "FASTV_LAYER",
     "METHODS",
     "MODES",
     "PAPER_SETTINGS",
     "Allocation",
+    "FastvForm",
     "Method",
     "Plan",
     "Setting",

@@ -19,14 +19,16 @@ from omnizip_cost.compression.counts import (
 from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.request import PlanRequest, spread, with_ratios
 from omnizip_cost.compression.settings import (
+    FASTV_FORMS,
     FASTV_LAYER,
     RHO_MAX,
     RHO_MIN,
+    FastvForm,
     Mode,
     require_method,
     require_settings,
 )
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
 
@@ -42,6 +44,7 @@ def make_plan(
     retention: Sequence[float | None] | None = None,
     mode: Mode = "paper",
     fastv_layer: int = FASTV_LAYER,
+    fastv_form: FastvForm = "materialised",
     anchor_share: float = ANCHOR_SHARE,
     merge: int = MERGE,
     rho_min: float = RHO_MIN,
@@ -68,6 +71,8 @@ def make_plan(
     mode : {"paper", "official"}
     fastv_layer : int
         K: layers that run on all tokens under FastV.
+    fastv_form : {"materialised", "last-query"}
+        How FastV obtains the attention it ranks by; the tokens kept are the same.
     anchor_share, merge, rho_min, rho_max, rounding
         OmniZip's settings (Secs. 3.2-3.3).
 
@@ -85,6 +90,8 @@ def make_plan(
         rho_max=rho_max,
         rounding=rounding,
     )
+    if fastv_form not in FASTV_FORMS:
+        raise UnknownNameError("FastV form", str(fastv_form), FASTV_FORMS)
     layers = spec.text.layers
     if method == "fastv" and (
         not isinstance(fastv_layer, int) or not 1 <= fastv_layer < max(layers, 2)
@@ -102,6 +109,7 @@ def make_plan(
         retention=spread(retention, workload),
         mode=mode,
         fastv_layer=fastv_layer,
+        fastv_form=fastv_form,
         anchor_share=anchor_share,
         merge=merge,
         rho_min=rho_min,
@@ -140,7 +148,11 @@ def _plan(
         rho_a=None if work.bare_tokens is not None else request.rho_a,
         rho_v=None if work.bare_tokens is not None else request.rho_v,
         fastv_layer=request.fastv_layer if request.method == "fastv" else None,
+        fastv_form=request.fastv_form if request.method == "fastv" else None,
         mode=request.mode,
+        tokens_per_grid=None if work.bare_tokens is not None else work.tokens_per_grid,
+        anchor_share=request.anchor_share if request.method == "omnizip" else None,
+        merge=request.merge if request.method == "omnizip" else None,
         windows=windows,
         exact=exact,
         notes=notes,

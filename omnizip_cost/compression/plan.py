@@ -43,7 +43,16 @@ class Plan:
     rho_a: float | None
     rho_v: float | None
     fastv_layer: int | None = None
+    """K; None for every other method."""
+    fastv_form: str | None = None
+    """How FastV obtains the last token's attention; None for every other method."""
     mode: str = "paper"
+    tokens_per_grid: int | None = None
+    """P, video tokens of one temporal grid; None for a bare token count."""
+    anchor_share: float | None = None
+    """OmniZip's anchors per audio token; None for every other method."""
+    merge: int | None = None
+    """G, audio tokens that OmniZip merges into each anchor; None for every other method."""
     windows: tuple[WindowPlan, ...] = ()
     exact: bool = False
     """True when the counts of every window are certain, not expected values."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from omnizip_cost.compression.counts import Rounding, audio_kept
-from omnizip_cost.compression.settings import Mode, resolve_pruning
+from omnizip_cost.compression.settings import FastvForm, Mode, resolve_pruning
 from omnizip_cost.errors import InvalidValueError, require_ratio
 from omnizip_cost.workload.workload import Workload
 
@@ -25,6 +25,7 @@ class PlanRequest:
     retention: tuple[float, ...] | None
     mode: Mode
     fastv_layer: int
+    fastv_form: FastvForm
     anchor_share: float
     merge: int
     rho_min: float

@@ -20,6 +20,10 @@ RHO_MAX = 0.75
 FASTV_LAYER = 5
 """K, the number of layers FastV runs on all tokens: OmniZip's FLOPs column implies K = 5."""
 
+FastvForm = Literal["materialised", "last-query"]
+FASTV_FORMS: tuple[FastvForm, ...] = ("materialised", "last-query")
+"""Ways to obtain the last token's attention: the published h x n x n matrix, or its last row."""
+
 OMNIZIP_GAP = 0.3
 """rho_v - rho_a in both of the paper's settings, (0.3, 0.6) and (0.4, 0.7): OmniZip, Tab. 1."""
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE
 from omnizip_cost.compression.settings import (
+    FASTV_FORMS,
     FASTV_LAYER,
     MODES,
+    FastvForm,
     Mode,
     require_method,
     resolve_pruning,
 )
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
 
-FastvForm = Literal["materialised", "last-query"]
-FASTV_FORMS: tuple[FastvForm, ...] = ("materialised", "last-query")
-"""Ways to obtain the last token's attention: the published h x n x n matrix, or its last row."""
+__all__ = ["FASTV_FORMS", "FastvForm", "Request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
