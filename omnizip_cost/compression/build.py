@@ -151,6 +151,7 @@ def _plan(
         fastv_form=request.fastv_form if request.method == "fastv" else None,
         mode=request.mode,
         tokens_per_grid=None if work.bare_tokens is not None else work.tokens_per_grid,
+        mel_frames=work.mel_frames,
         anchor_share=request.anchor_share if request.method == "omnizip" else None,
         merge=request.merge if request.method == "omnizip" else None,
         windows=windows,

@@ -49,6 +49,8 @@ class Plan:
     mode: str = "paper"
     tokens_per_grid: int | None = None
     """P, video tokens of one temporal grid; None for a bare token count."""
+    mel_frames: int = 0
+    """Log-mel frames that reach the audio encoder, whose last layer scores the audio tokens."""
     anchor_share: float | None = None
     """OmniZip's anchors per audio token; None for every other method."""
     merge: int | None = None
