@@ -287,7 +287,13 @@ def _omnizip(request: PlanRequest) -> Plan:
         ]
     else:
         grids = list(
-            paper_grid_kept(sizes, work.tokens_per_grid, rates.rates.tolist(), request.rounding)
+            paper_grid_kept(
+                sizes,
+                work.tokens_per_grid,
+                rates.rates.tolist(),
+                request.rounding,
+                budget=kept_count(work.video_tokens, request.rho_v),
+            )
         )
     windows = tuple(
         WindowPlan(

@@ -6,9 +6,8 @@ and the published code's behaviour where the paper is silent.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 Rounding = Literal["floor", "largest-remainder"]
 ROUNDINGS: tuple[str, ...] = ("floor", "largest-remainder")
@@ -23,7 +22,8 @@ DYCOKE_GROUP = 4
 """Consecutive grids (or audio tokens) in one DyCoke group, the first being the reference."""
 
 _ABSORB = 1e-9
-"""Absorbs binary rounding before a floor: 10 * (1 - 0.9) is 0.9999999999999998."""
+"""Absorbs binary rounding before a floor, and tells equal remainders: 10 * (1 - 0.9) is
+0.9999999999999998."""
 
 
 def kept_count(tokens: int, pruning: float) -> int:
@@ -80,27 +80,61 @@ def paper_grid_kept(
     tokens_per_grid: int,
     rates: Sequence[float],
     rounding: Rounding = "floor",
+    *,
+    budget: int,
 ) -> tuple[tuple[int, ...], ...]:
-    """Tokens kept in each grid of each window, from the window's video tokens and rate.
+    """Tokens kept in each grid of each window; see :func:`kept_of_grids`.
+
+    Parameters
+    ----------
+    windows : sequence of int
+        Video tokens of each window.
+    tokens_per_grid : int
+    rates : sequence of float
+        Video pruning rate of each window.
+    rounding : {"floor", "largest-remainder"}
+    budget : int
+        Video tokens to keep of the clip: ``kept_count(V, rho_v)``.
+    """
+    import numpy as np
+
+    sizes = [grid_sizes(video, tokens_per_grid) for video in windows]
+    flat = np.array([size for window in sizes for size in window], dtype=np.float64)
+    each = np.repeat(np.asarray(rates, dtype=np.float64), [len(window) for window in sizes])
+    kept = iter(kept_of_grids(flat, each, rounding=rounding, budget=budget, xp=np).tolist())
+    return tuple(tuple(int(next(kept)) for _ in window) for window in sizes)
+
+
+def kept_of_grids(sizes: Any, rates: Any, *, rounding: Rounding, budget: int, xp: Any) -> Any:
+    """Tokens that ``paper`` mode keeps of each grid.
 
     ``floor`` keeps ``int(P * (1 - rate))`` of each grid, so the clip keeps less than one token
     per grid below its budget. ``largest-remainder`` hands the tokens lost to rounding back to
     the grids with the largest fractional parts, earliest first, so that the clip's total is the
-    budget rounded once.
+    budget, rounded once. Straight-line arithmetic, for arrays and tensors alike.
+
+    Parameters
+    ----------
+    sizes, rates : array of float64, shape (grids,)
+        Tokens of each grid of the clip, in prompt order, and the pruning rate of its window.
+    rounding : {"floor", "largest-remainder"}
+    budget : int
+        Tokens to keep in all: ``kept_count(V, rho_v)``.
+    xp : module
+        ``numpy`` or ``torch``.
+
+    Returns
+    -------
+    array of float64, shape (grids,)
+        Whole numbers.
     """
-    sizes = [grid_sizes(video, tokens_per_grid) for video in windows]
-    exact = [
-        [size * (1 - rate) for size in window] for window, rate in zip(sizes, rates, strict=True)
-    ]
-    kept = [[math.floor(share + _ABSORB) for share in window] for window in exact]
-    if rounding == "largest-remainder":
-        places = [(i, j) for i, window in enumerate(exact) for j in range(len(window))]
-        budget = round(math.fsum(share for window in exact for share in window))
-        missing = budget - sum(map(sum, kept))
-        places.sort(key=lambda at: (kept[at[0]][at[1]] - exact[at[0]][at[1]], at))
-        for i, j in places[:missing]:
-            kept[i][j] += 1
-    return tuple(tuple(window) for window in kept)
+    exact = sizes * (1 - rates)
+    kept = xp.floor(exact + _ABSORB)
+    if rounding == "floor":
+        return kept
+    remainders = xp.floor((exact - kept) / _ABSORB + 0.5)
+    ranks = xp.argsort(xp.argsort(-remainders, stable=True))
+    return kept + (ranks < budget - kept.sum())
 
 
 def dycoke_drops(grids: int, tokens_per_grid: int, rho_v: float) -> tuple[int, ...]:

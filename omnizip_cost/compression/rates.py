@@ -44,6 +44,9 @@ class Allocation:
         return math.fsum(self.weights[audible] * self.rates[audible]) / total
 
 
+Array = Any
+"""A one-dimensional NumPy array or tensor."""
+
 Retention = ArrayLike | Sequence[float | None]
 """Shares of audio kept per window; NaN or None where there is no audio."""
 
@@ -115,20 +118,15 @@ def allocation(
         raise UnknownNameError("mode", str(mode), MODES)
 
     audible = ~np.isnan(shares)
-    initial = rho_max - (rho_max - rho_min) * shares
+    initial = initial_rates(shares, rho_min, rho_max)
     rates = np.full(len(shares), float(video_pruning))
-    notes: list[str] = []
     bounds = (rho_min, rho_max)
+    notes: tuple[str, ...] = ()
     if audible.any():
-        solve = _shift if mode == "paper" else _official
-        if mode == "paper":
-            bounds = (min(rho_min, video_pruning), max(rho_max, video_pruning))
-            if bounds != (rho_min, rho_max):
-                notes.append(
-                    f"rho_v = {video_pruning:g} lies outside [{rho_min:g}, {rho_max:g}]: "
-                    "every window with audio gets rho_v"
-                )
-        rates[audible] = solve(initial[audible], weights[audible], video_pruning, bounds)
+        bounds, notes = widened(mode, video_pruning, rho_min, rho_max)
+        rates[audible] = normalised(
+            mode, initial[audible], balanced(mode, weights[audible]), video_pruning, bounds, np
+        )
     return Allocation(
         retention=shares,
         initial_rates=initial,
@@ -136,76 +134,128 @@ def allocation(
         weights=weights,
         budget=float(video_pruning),
         bounds=bounds,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
-def _shift(
-    initial: NDArray[np.float64],
-    weights: NDArray[np.float64],
+def initial_rates(retention: Array, rho_min: float, rho_max: float) -> Array:
+    """rho'_v(i) = rho_max - (rho_max - rho_min) S_a(i) (OmniZip, Eq. 5)."""
+    return rho_max - (rho_max - rho_min) * retention
+
+
+def balanced(mode: Mode, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the windows with audio; in ``paper`` mode equal ones where none has video."""
+    return np.ones_like(weights) if mode == "paper" and not weights.any() else weights
+
+
+def widened(
+    mode: Mode, budget: float, rho_min: float, rho_max: float
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Bounds that a budget can be met within, and what to say where they had to move.
+
+    ``paper`` mode moves the bound that ``budget`` violates to it; ``official`` moves none.
+    """
+    if mode != "paper" or rho_min <= budget <= rho_max:
+        return (rho_min, rho_max), ()
+    note = (
+        f"rho_v = {budget:g} lies outside [{rho_min:g}, {rho_max:g}]: "
+        "every window with audio gets rho_v"
+    )
+    return (min(rho_min, budget), max(rho_max, budget)), (note,)
+
+
+def normalised(
+    mode: Mode,
+    initial: Array,
+    weights: Array,
     budget: float,
     bounds: tuple[float, float],
-) -> NDArray[np.float64]:
+    xp: Any,
+) -> Array:
+    """Normalise the windows' initial rates to the budget (the loop of Algorithm 1).
+
+    Straight-line arithmetic: no branch on a value, no value read, so that on an accelerator the
+    host never waits.
+
+    Parameters
+    ----------
+    mode : {"paper", "official"}
+    initial : array of float64, shape (windows,)
+        rho'_v(i) of the windows with audio; at least one.
+    weights : array of float64, shape (windows,)
+        Their video tokens, :func:`balanced`.
+    budget : float
+        rho_v.
+    bounds : (float, float)
+        From :func:`widened`.
+    xp : module
+        ``numpy`` or ``torch``: whose arrays these are.
+
+    Returns
+    -------
+    array of float64, shape (windows,)
+    """
+    if mode == "official":
+        return _official(initial, weights, budget, bounds, xp)
+    return _shift(initial, weights, budget, bounds, xp)
+
+
+def _shift(
+    initial: Array, weights: Array, budget: float, bounds: tuple[float, float], xp: Any
+) -> Array:
     """One shift c for all windows: mean of clip(initial + c, lo, hi) equals the budget.
 
-    The weighted mean is piecewise linear and non-decreasing in c, so the segment that holds the
-    budget is found among its breakpoints and solved exactly.
+    The weighted sum is piecewise linear and non-decreasing in c: it bends where a window leaves
+    ``lo`` or reaches ``hi``. The segment that holds the budget is found among these breakpoints
+    and solved exactly.
     """
     lo, hi = bounds
     if budget <= lo or budget >= hi:
-        return np.full(len(initial), budget)
-    if not weights.any():
-        weights = np.ones_like(weights)
-    target = budget * math.fsum(weights)
-    breakpoints = np.unique(np.concatenate([lo - initial, hi - initial]))
-
-    def total(shift: float) -> float:
-        return math.fsum(weights * np.clip(initial + shift, lo, hi))
-
-    below, above = 0, len(breakpoints) - 1
-    while above - below > 1:
-        middle = (below + above) // 2
-        below, above = (middle, above) if total(breakpoints[middle]) <= target else (below, middle)
-    probe = (breakpoints[below] + breakpoints[above]) / 2
-    free = (initial + probe > lo) & (initial + probe < hi)
-    slope = math.fsum(weights[free])
-    if not slope:
-        return _clipped(initial + breakpoints[below], bounds)
-    fixed = math.fsum(weights[~free] * np.clip(initial[~free] + probe, lo, hi))
-    shift = (target - fixed - math.fsum(weights[free] * initial[free])) / slope
-    return _clipped(initial + shift, bounds)
-
-
-def _clipped(rates: NDArray[np.float64], bounds: tuple[float, float]) -> NDArray[np.float64]:
-    clipped: NDArray[np.float64] = np.clip(rates, *bounds)
-    return clipped
+        return xp.zeros_like(initial) + budget
+    target = budget * weights.sum()
+    points = xp.concatenate((lo - initial, hi - initial))
+    order = xp.argsort(points)
+    points = points[order]
+    slopes = xp.cumsum(xp.concatenate((weights, -weights))[order], 0)
+    rises = xp.cumsum(slopes[:-1] * (points[1:] - points[:-1]), 0)
+    wanted = (target - lo * weights.sum()).reshape(1)
+    segment = xp.clip(xp.searchsorted(rises, wanted), 0, len(rises) - 1)
+    left, right = points[segment], points[segment + 1]
+    middle = xp.clip(initial + (left + right) / 2, lo, hi)
+    free = (middle > lo) & (middle < hi)
+    slope = (weights * free).sum()
+    fixed = (weights * middle * ~free).sum()
+    solved = (target - fixed - (weights * initial * free).sum()) / (slope + (slope == 0))
+    return xp.clip(initial + xp.where(slope > 0, solved, left), lo, hi)
 
 
 def _official(
-    initial: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    budget: float,
-    bounds: tuple[float, float],
-) -> NDArray[np.float64]:
-    """The published normalisation, which misses its budget whenever the clip binds."""
+    initial: Array, weights: Array, budget: float, bounds: tuple[float, float], xp: Any
+) -> Array:
+    """The published normalisation, which misses its budget whenever the clip binds.
+
+    Sums run from the first window to the last, so that two kinds of arrays agree in every bit.
+    """
     lo, hi = bounds
-    target = budget * float(weights.sum())
-    rates = np.clip(initial, lo, hi)
-    if len(rates) <= 2 or abs(float((weights * rates).sum()) - target) < _OFFICIAL_TOLERANCE_TOKENS:
+    rates = xp.clip(initial, lo, hi)
+    if len(initial) <= 2:
         return rates
-    free = np.ones(len(rates), dtype=bool)
-    free[[int(np.argmin(initial)), int(np.argmax(initial))]] = False
-    if not free.any():
-        return rates
-    frozen = float((weights[~free] * rates[~free]).sum())
-    movable = float((weights[free] * rates[free]).sum())
-    if movable > 0:
-        rates[free] = np.clip(rates[free] * (target - frozen) / movable, lo, hi)
-    size = float(weights[free].sum())
-    if size > 0:
-        missing = target - float((weights * rates).sum())
-        rates[free] = np.clip(rates[free] + missing / size, lo, hi)
-    return rates
+
+    def total(values: Array) -> Array:
+        return xp.cumsum(values, 0)[-1]
+
+    target = budget * total(weights)
+    place = xp.cumsum(xp.ones_like(initial), 0) - 1
+    free = (place != xp.argmin(initial)) & (place != xp.argmax(initial))
+    movable, size = total(weights * rates * free), total(weights * free)
+    frozen = total(weights * rates * ~free)
+    scaled = xp.clip(rates * (target - frozen) / (movable + (movable == 0)), lo, hi)
+    scaled = xp.where(free & (movable > 0), scaled, rates)
+    missing = target - total(weights * scaled)
+    moved = xp.clip(scaled + missing / (size + (size == 0)), lo, hi)
+    moved = xp.where(free & (size > 0), moved, scaled)
+    met = abs(total(weights * rates) - target) < _OFFICIAL_TOLERANCE_TOKENS
+    return xp.where(met, rates, moved)
 
 
 def _shares(retention: Retention) -> NDArray[np.float64]:

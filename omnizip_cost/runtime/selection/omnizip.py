@@ -156,7 +156,13 @@ def _grid_counts(
             official_grid_kept(tokens, size, rate)
             for tokens, rate in zip(layout.video_sizes, per_window, strict=True)
         )
-    return paper_grid_kept(layout.video_sizes, size, per_window, settings.rounding)
+    return paper_grid_kept(
+        layout.video_sizes,
+        size,
+        per_window,
+        settings.rounding,
+        budget=kept_count(layout.video_tokens, settings.video_pruning),
+    )
 
 
 def _selection(keep: torch.Tensor, embeddings: torch.Tensor, rates: Allocation) -> Selection:
