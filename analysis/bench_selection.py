@@ -5,12 +5,13 @@
     python analysis/bench_selection.py --parity [--sizes 2700,10000]
 
 ``plain`` is ``tests/golden/plain.py``: the method read literally, one anchor and one grid at a
-time, in both modes; "plain/it" says how many times its ``official`` reading takes longer than the
-row, "same mode" the reading of the row's own mode. ``floor`` is what no reading can leave out: one product of the audio left over (neither
-salient nor anchor) with all video, and one batched product inside the even grids; its inputs are
-gathered and contiguous, its outputs allocated, before the clock starts. Cases take turns within a
-round and ratios are taken inside rounds, so that a neighbour's load falls on both sides.
-``--parity`` counts the tokens in which half precision differs. Embeddings are made, not a model's.
+time. "plain/it" says how many times its ``official`` reading takes as long as the row, "same mode"
+its reading of the row's own mode. ``floor`` is what no reading can leave out: one product of the
+audio left over (neither salient nor anchor) with all video, and one batched product inside the
+even grids; its inputs are gathered and contiguous, its outputs allocated, before the clock starts.
+Cases take turns within a round and ratios are taken inside rounds, so that a neighbour's load
+falls on both sides. ``--parity`` counts the tokens in which half precision differs. Embeddings
+are made, not a model's.
 """
 
 from __future__ import annotations
