@@ -92,3 +92,8 @@ def eq9_decode_layer(n: Number, d: Number, m: Number, R: Number) -> Number:
 def eq9(n: Number, d: Number, m: Number, T: Number, R: Number) -> Number:
     """Eq. 9: total FLOPs of T layers for n audio+video tokens and R decoded tokens."""
     return T * (eq9_prefill_layer(n, d, m) + eq9_decode_layer(n, d, m, R))
+
+
+def similarities(n: Number, m: Number, d: Number) -> Number:
+    """Multiply-adds of the products of ``n`` rows with ``m`` rows of width ``d``, all pairs."""
+    return n * m * d

@@ -10,6 +10,7 @@ from omnizip_cost.cost.conventions import (
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
 from omnizip_cost.cost.rows import ENCODER_FAMILIES, CostRow, count, share_left, total_flops
+from omnizip_cost.cost.selection import SelectionOp, selection_ops
 
 __all__ = [
     "CONVENTIONS",
@@ -18,11 +19,13 @@ __all__ = [
     "Convention",
     "CostRow",
     "Op",
+    "SelectionOp",
     "audio_encoder_ops",
     "count",
     "decoder_ops",
     "executed_convention",
     "require_convention",
+    "selection_ops",
     "share_left",
     "total_flops",
     "vision_encoder_ops",

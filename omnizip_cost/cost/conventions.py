@@ -35,6 +35,8 @@ class Convention:
     """Whether decode steps are counted."""
     encoders: bool
     """Whether the audio and vision encoders are counted."""
+    selection: bool
+    """Whether choosing the tokens is counted, as it is executed."""
     answers: str
     source: str
 
@@ -60,6 +62,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="audio+video",
             decode=True,
             encoders=False,
+            selection=False,
             answers="the paper's FLOPs column",
             source="OmniZip, supplement C, Eq. 9; also FastV, DyCoke, HoliTom, OmniPack; R = 100",
         ),
@@ -73,6 +76,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="video",
             decode=False,
             encoders=False,
+            selection=False,
             answers="image or video tokens through a gated FFN, prefill only",
             source="PyramidDrop (arXiv 2410.17247), its LLaVA-1.5 FLOPs",
         ),
@@ -86,6 +90,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=False,
             encoders=False,
+            selection=False,
             answers="all tokens, layer by layer, prefill only",
             source="SparseVLM (arXiv 2410.04417)",
         ),
@@ -99,6 +104,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=False,
             encoders=False,
+            selection=False,
             answers="grouped keys and values, logits at every position, prefill only",
             source="SEATS, full-token FLOPs of Qwen2.5-Omni-7B",
         ),
@@ -112,6 +118,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=False,
             encoders=False,
+            selection=False,
             answers="two FLOPs per multiply-add, full-width keys and values, prefill only",
             source="Dynamic-LLaVA (arXiv 2412.00876)",
         ),
@@ -125,6 +132,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=True,
             encoders=True,
+            selection=True,
             answers="what torch's FlopCounterMode counts on the stock thinker, as integers",
             source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device; "
             "without the rotary table, which release 5.17 makes by a matrix product, and with "
@@ -140,6 +148,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=True,
             encoders=True,
+            selection=True,
             answers="`torch` with causal pairs only: what fused attention comes down to at length",
             source="ours: fused kernels skip masked blocks, so they lie between this and `torch` "
             "(analysis/causal_attention.py); torch's counter counts every pair",
@@ -154,6 +163,7 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=True,
             encoders=True,
+            selection=True,
             answers="the work a good engine must do: causal pairs, one position's logits",
             source="closed form of the architecture",
         ),

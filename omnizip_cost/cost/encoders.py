@@ -29,15 +29,37 @@ def _ops(component: str, layers: int, tokens: int, work: dict[OperatorClass, int
         )
 
 
+def _chunk_lengths(audio: AudioEncoderSpec, mel_frames: int) -> list[int]:
+    """Log-mel frames of each convolution chunk."""
+    whole, rest = divmod(mel_frames, audio.mel_frames_per_chunk)
+    return [audio.mel_frames_per_chunk] * whole + [rest] * bool(rest)
+
+
+def attention_blocks(audio: AudioEncoderSpec, mel_frames: int) -> list[int]:
+    """Positions of each block inside which the audio encoder attends.
+
+    In Qwen2.5-Omni a block is one convolution chunk after a stride of 2: 5 s of sound are 100,
+    100 and 50 positions. In Qwen3-Omni convolutions halve each chunk three times and several
+    chunks make a block: 9 s of sound are 104 positions and 13.
+    """
+    lengths = _chunk_lengths(audio, mel_frames)
+    if audio.downsample_size is None:
+        return [-(-length // 2) for length in lengths]
+    positions = sum(-(-length // 8) for length in lengths)
+    block = -(-audio.mel_frames_per_chunk // 8)
+    block *= audio.mel_frames_per_block // audio.mel_frames_per_chunk
+    whole, rest = divmod(positions, block)
+    return [block] * whole + [rest] * bool(rest)
+
+
 def audio_encoder_ops(
     audio: AudioEncoderSpec, mel_frames: int, *, as_executed: bool = True
 ) -> Iterator[Op]:
     """Ops of the audio encoder on ``mel_frames`` log-mel frames (100 per second)."""
     if not mel_frames:
         return
-    chunk = audio.mel_frames_per_chunk
-    lengths = [chunk] * (mel_frames // chunk) + ([mel_frames % chunk] if mel_frames % chunk else [])
-    blocks = [(length - 1) // 2 + 1 for length in lengths]
+    lengths = _chunk_lengths(audio, mel_frames)
+    blocks = attention_blocks(audio, mel_frames)
     frames, strided = sum(lengths), sum(blocks)
     if as_executed:
         frames, strided = len(lengths) * max(lengths), len(lengths) * max(blocks)

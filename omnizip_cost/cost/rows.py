@@ -9,6 +9,7 @@ from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention, require_convention
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
+from omnizip_cost.cost.selection import SelectionOp, selection_ops
 from omnizip_cost.errors import ConventionMismatchError, InvalidValueError
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.specs.spec import ThinkerSpec
@@ -35,8 +36,10 @@ class CostRow(FlatRow):
     component: str
     n_tokens: int
     """What runs through the component: tokens in the last layer of the LLM, positions with logits
-    in the head, R in decode; in the encoders their own, patches and frames after the stride."""
+    in the head, R in decode; in the encoders their own, patches and frames after the stride; in
+    selection those it chooses among."""
     flops: int
+    """Of matrix products and convolutions, as everywhere in this table."""
 
 
 def count(
@@ -62,7 +65,8 @@ def count(
     Returns
     -------
     list of CostRow
-        Whole FLOPs; ``eq9`` of a real-valued r * n is rounded once, at the end.
+        Whole FLOPs; ``eq9`` of a real-valued r * n is rounded once, at the end. Selection has a
+        row under conventions that count it, where the method chooses tokens and states its steps.
 
     Raises
     ------
@@ -82,7 +86,9 @@ def count(
     if workload is not None and chosen.encoders and spec.family in ENCODER_FAMILIES:
         ops += audio_encoder_ops(spec.audio, workload.mel_frames, as_executed=chosen.counts_padding)
         ops += vision_encoder_ops(spec.vision, workload.grid_thw)
-    return list(_rows(spec, plan, chosen, ops))
+    rows = list(_rows(spec, plan, chosen, ops))
+    steps = selection_ops(spec, plan) if chosen.selection else None
+    return [*rows, _selection_row(spec, plan, chosen, steps)] if steps else rows
 
 
 def _rows(
@@ -90,19 +96,54 @@ def _rows(
 ) -> Iterator[CostRow]:
     for component, phase in dict.fromkeys((op.component, op.phase) for op in ops):
         part = [op for op in ops if (op.component, op.phase) == (component, phase)]
-        yield CostRow(
-            model=spec.name,
-            method=plan.method,
-            retained=plan.retained,
-            realised=plan.realised,
-            rho_a=plan.rho_a,
-            rho_v=plan.rho_v,
-            convention=convention.name,
-            phase=phase,
-            component=component,
-            n_tokens=round(part[-1].tokens),
-            flops=round(convention.flop_per_multiply_add * sum(op.multiply_adds for op in part)),
+        yield _row(
+            spec,
+            plan,
+            convention,
+            component,
+            phase,
+            tokens=round(part[-1].tokens),
+            multiply_adds=sum(op.multiply_adds for op in part),
         )
+
+
+def _selection_row(
+    spec: ThinkerSpec, plan: Plan, convention: Convention, steps: tuple[SelectionOp, ...]
+) -> CostRow:
+    return _row(
+        spec,
+        plan,
+        convention,
+        "selection",
+        "prefill",
+        tokens=plan.av_tokens,
+        multiply_adds=sum(step.multiply_adds for step in steps),
+    )
+
+
+def _row(
+    spec: ThinkerSpec,
+    plan: Plan,
+    convention: Convention,
+    component: str,
+    phase: str,
+    *,
+    tokens: int,
+    multiply_adds: float,
+) -> CostRow:
+    return CostRow(
+        model=spec.name,
+        method=plan.method,
+        retained=plan.retained,
+        realised=plan.realised,
+        rho_a=plan.rho_a,
+        rho_v=plan.rho_v,
+        convention=convention.name,
+        phase=phase,
+        component=component,
+        n_tokens=tokens,
+        flops=round(convention.flop_per_multiply_add * multiply_adds),
+    )
 
 
 def total_flops(rows: Iterable[CostRow]) -> int:

@@ -102,6 +102,7 @@ def test_flops_of_a_described_clip_has_encoders(capsys: Capture) -> None:
         "lm_head",
         "audio_encoder",
         "vision_encoder",
+        "selection",
     }
     assert {row["method"] for row in rows} == {"omnizip"}
     assert rows[0]["rho_v"] == 0.7
