@@ -64,6 +64,15 @@ class UnsupportedModelError(OmnizipCostError):
         super().__init__(f"{what}: {reason}{tail}")
 
 
+class PluginError(OmnizipCostError):
+    """A method of another package that cannot be used."""
+
+    def __init__(self, name: str, owner: str, problem: str, hint: str = "") -> None:
+        self.name, self.owner, self.problem, self.hint = name, owner, problem, hint
+        tail = f"; {hint}" if hint else ""
+        super().__init__(f"method {name!r} of {owner}: {problem}{tail}")
+
+
 class ConventionMismatchError(OmnizipCostError):
     """Two FLOP counts of different conventions were about to be added."""
 

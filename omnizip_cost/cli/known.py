@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from omnizip_cost.cli.methods import warn
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this one.")]
@@ -70,17 +71,31 @@ def models_command(
 def methods_command(
     name: NameArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
 ) -> None:
-    """Compression methods and where they come from.
+    """Compression methods, those of other packages included, and where they come from.
 
-    Example: `omnizip-cost methods`
+    Example: `omnizip-cost methods dycoke`
     """
-    from omnizip_cost.compression import METHODS, require_method
+    from omnizip_cost.compression import all_methods, require_method
 
-    chosen = METHODS.values() if name is None else (require_method(name),)
-    rows = [asdict(method) for method in chosen]
-    if not emit(rows, as_json=as_json, as_csv=as_csv):
-        columns = ("name", "title", "answers", "source")
-        show("Methods", columns, [[row[c] for c in columns] for row in rows], left=4)
+    if name is None:
+        methods, refusals = all_methods()
+        warn(refusals)
+    else:
+        methods = (require_method(name),)
+    rows = [method.facts() for method in methods]
+    if emit(rows, as_json=as_json, as_csv=as_csv):
+        return
+    if name is not None:
+        _details(name, rows[0])
+        return
+    columns = ("name", "title", "answers", "source")
+    show(
+        "Methods",
+        columns,
+        [[row[column] for column in columns] for row in rows],
+        notes=("`methods NAME` shows one with its assumptions and default settings.",),
+        left=4,
+    )
 
 
 def conventions_command(

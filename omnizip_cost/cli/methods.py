@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +11,7 @@ import typer
 
 from omnizip_cost.cli.inputs import parse_names, parse_ratios
 from omnizip_cost.compression.settings import FASTV_LAYER
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, PluginError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan, Setting
@@ -21,7 +23,7 @@ MethodOption = Annotated[
     typer.Option(
         "--method",
         help="Names separated by commas, or `all`. Default: `full` without a ratio, `omnizip` "
-        "with one. A method without a ratio takes the paper's settings.",
+        "with one. A method without a ratio takes its default settings: see `methods NAME`.",
     ),
 ]
 RetainedOption = Annotated[
@@ -69,7 +71,7 @@ class MethodOptions:
 
     def settings(self) -> list[Setting]:
         """Return every (method, ratio) asked for, in order."""
-        from omnizip_cost.compression import METHODS, PAPER_SETTINGS, Setting, require_method
+        from omnizip_cost.compression import Setting, default_settings, require_method
 
         pair = self.audio_pruning is not None or self.video_pruning is not None
         if pair and self.retained is not None:
@@ -85,11 +87,10 @@ class MethodOptions:
         ratios = None if self.retained is None else parse_ratios("--retained", self.retained)
         default = "omnizip" if pair or ratios else "full"
         names = parse_names("--method", default if self.method is None else self.method)
-        names = list(METHODS) if names == ["all"] else names
+        names = _every_name() if names == ["all"] else names
         chosen: list[Setting] = []
         for name in names:
-            require_method(name)
-            if name == "full":
+            if require_method(name).prunes == "nothing":
                 chosen.append(Setting(method="full", retained=1.0))
             elif ratios is not None:
                 chosen += [Setting(method=name, retained=ratio) for ratio in ratios]
@@ -103,7 +104,7 @@ class MethodOptions:
                     )
                 )
             else:
-                chosen += [setting for setting in PAPER_SETTINGS if setting.method == name]
+                chosen += default_settings(name)
         return chosen
 
     def plans(self, work: Workload, spec: ThinkerSpec) -> list[Plan]:
@@ -113,10 +114,10 @@ class MethodOptions:
 
     def plan(self, setting: Setting, work: Workload, spec: ThinkerSpec) -> Plan:
         """Return the plan of one setting on this workload."""
-        from omnizip_cost.compression import make_plan
+        from omnizip_cost.compression import make_plan, require_method
 
-        if setting.method == "full":
-            return make_plan("full", work, spec, mode=self.mode)  # type: ignore[arg-type]
+        if require_method(setting.method).prunes == "nothing":
+            return make_plan(setting.method, work, spec, mode=self.mode)  # type: ignore[arg-type]
         bare = work.bare_tokens is not None
         nominal = setting.retained
         return make_plan(
@@ -130,3 +131,18 @@ class MethodOptions:
             fastv_layer=self.fastv_layer,
             fastv_form=self.fastv_form,  # type: ignore[arg-type]
         )
+
+
+def _every_name() -> list[str]:
+    """Every method that can be used; what cannot is named on stderr."""
+    from omnizip_cost.compression import all_methods
+
+    methods, refusals = all_methods()
+    warn(refusals)
+    return [method.name for method in methods]
+
+
+def warn(refusals: Sequence[PluginError]) -> None:
+    """Say on stderr which offers of other packages are left out, a sentence each."""
+    for refusal in refusals:
+        print(f"omnizip-cost: left out: {refusal}", file=sys.stderr)

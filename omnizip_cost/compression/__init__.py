@@ -9,19 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.compression.build import make_plan
-from omnizip_cost.compression.plan import Plan, WindowPlan
-from omnizip_cost.compression.settings import (
-    FASTV_FORMS,
-    FASTV_LAYER,
+from omnizip_cost.compression.method import Counts, Method
+from omnizip_cost.compression.methods import (
     METHODS,
-    MODES,
     PAPER_SETTINGS,
-    FastvForm,
-    Method,
     Setting,
+    all_methods,
+    default_settings,
     require_method,
     resolve_pruning,
 )
+from omnizip_cost.compression.plan import Plan, WindowPlan
+from omnizip_cost.compression.settings import FASTV_FORMS, FASTV_LAYER, MODES, FastvForm
 
 if TYPE_CHECKING:
     from omnizip_cost.compression.rates import Allocation, allocate, allocation
@@ -39,15 +38,18 @@ __all__ = [
     "MODES",
     "PAPER_SETTINGS",
     "Allocation",
+    "Counts",
     "FastvForm",
     "Method",
     "Plan",
     "Setting",
     "WindowPlan",
     "WindowRow",
+    "all_methods",
     "allocate",
     "allocation",
     "audio_keep",
+    "default_settings",
     "make_plan",
     "require_method",
     "resolve_pruning",

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
 
-from omnizip_cost.compression.counts import (
-    ANCHOR_SHARE,
-    MERGE,
-    Rounding,
-    audio_kept,
-    dycoke_audio_drops,
-    dycoke_drops,
-    kept_count,
-    official_grid_kept,
-    paper_grid_kept,
-)
+from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
+from omnizip_cost.compression.method import Counts, Method
+from omnizip_cost.compression.methods import METHODS, require_method
 from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.request import PlanRequest, spread, with_ratios
 from omnizip_cost.compression.settings import (
@@ -25,16 +18,15 @@ from omnizip_cost.compression.settings import (
     RHO_MIN,
     FastvForm,
     Mode,
-    require_method,
     require_settings,
 )
-from omnizip_cost.errors import InvalidValueError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError, PluginError, UnknownNameError
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
 
 
 def make_plan(
-    method: str,
+    method: str | Method,
     workload: Workload,
     spec: ThinkerSpec,
     *,
@@ -58,8 +50,8 @@ def make_plan(
 
     Parameters
     ----------
-    method : str
-        ``full``, ``random``, ``fastv``, ``dycoke`` or ``omnizip``.
+    method : str or Method
+        A name that ``omnizip-cost methods`` lists, or a method object of your own.
     retained : float, optional
         Nominal share of audio+video tokens kept.
     audio_pruning, video_pruning : float, optional
@@ -78,9 +70,9 @@ def make_plan(
 
     Raises
     ------
-    UnknownNameError, InvalidValueError
+    UnknownNameError, InvalidValueError, PluginError
     """
-    require_method(method)
+    found = require_method(method)
     require_settings(
         "plan",
         anchor_share=anchor_share,
@@ -93,14 +85,14 @@ def make_plan(
     if fastv_form not in FASTV_FORMS:
         raise UnknownNameError("FastV form", str(fastv_form), FASTV_FORMS)
     layers = spec.text.layers
-    if method == "fastv" and (
+    if found.prunes == "inside the decoder" and (
         not isinstance(fastv_layer, int) or not 1 <= fastv_layer < max(layers, 2)
     ):
         raise InvalidValueError(
-            "method 'fastv'", "fastv_layer", f"between 1 and {layers - 1}", fastv_layer
+            f"method {found.name!r}", "fastv_layer", f"between 1 and {layers - 1}", fastv_layer
         )
     request = PlanRequest(
-        method=method,
+        method=found,
         workload=workload,
         layers=layers,
         retained=1.0,
@@ -119,218 +111,145 @@ def make_plan(
     request = with_ratios(request, retained, audio_pruning, video_pruning)
     if workload.bare_tokens is not None:
         return _bare(request)
-    if request.rho_a == 0 and request.rho_v == 0 and method != "fastv":
+    if request.rho_a == 0 and request.rho_v == 0 and found.prunes != "inside the decoder":
         return _untouched(request)
-    return _BUILDERS[method](request)
+    return _plan(request, planned_counts(request))
 
 
-def _plan(
-    request: PlanRequest,
-    windows: tuple[WindowPlan, ...],
-    *,
-    video_kept: float,
-    audio_kept: float,
-    exact: bool,
-    layers: tuple[float, ...] | None = None,
-    notes: tuple[str, ...] = (),
-) -> Plan:
-    work = request.workload
+def planned_counts(request: PlanRequest) -> Counts:
+    """Ask the method for its counts, and check what one of another package answers.
+
+    Raises
+    ------
+    PluginError
+        Its code fails, or its counts do not fit the workload's windows.
+    """
+    method = request.method
+    if METHODS.get(method.name) is method:
+        return method.planned(request)
+    from omnizip_cost.compression.method_plugins import plugin_errors
+
+    with plugin_errors(method.name, _owner(method), "planned()"):
+        counts = method.planned(request)
+        problem = _problem(counts, request)
+    if problem:
+        raise PluginError(method.name, _owner(method), f"planned() must return {problem}")
+    return counts
+
+
+def _owner(method: Method) -> str:
+    return f"module {type(method).__module__}"
+
+
+def _problem(counts: Counts, request: PlanRequest) -> str:
+    """What is wrong with a method's counts; nothing when they fit the windows."""
+    if not isinstance(counts, Counts):
+        return f"Counts, got {counts!r}"
+    for name, kept, sizes in (
+        ("video", counts.video, request.video_sizes),
+        ("audio", counts.audio, request.audio_sizes),
+    ):
+        if len(kept) != len(sizes):
+            return f"one {name} count for each of {len(sizes)} windows, got {len(kept)}"
+        for window, (value, size) in enumerate(zip(kept, sizes, strict=True)):
+            if not isinstance(value, Real) or not 0 <= float(value) <= size:
+                return f"0 to {size} {name} tokens in window {window}, got {value!r}"
+            if counts.exact and value != int(value):
+                return f"whole {name} counts when they are exact, got {value!r}"
+    return ""
+
+
+def _plan(request: PlanRequest, counts: Counts) -> Plan:
+    """Lay the counts out over the decoder's layers."""
+    work, own = request.workload, request.method.own_settings
+    video = _total(counts.video) if counts.video_kept is None else counts.video_kept
+    audio = _total(counts.audio) if counts.audio_kept is None else counts.audio_kept
+    kept = video + audio if counts.av_kept is None else counts.av_kept
+    nothing = (None,) * len(work.windows)
     return Plan(
-        method=request.method,
-        av_tokens=work.av_tokens,
-        video_tokens=work.video_tokens,
-        audio_tokens=work.audio_tokens,
-        text_tokens=work.text_tokens,
-        layer_av_tokens=layers or (video_kept + audio_kept,) * request.layers,
-        video_kept=video_kept,
-        audio_kept=audio_kept,
-        retained=request.retained,
-        rho_a=None if work.bare_tokens is not None else request.rho_a,
-        rho_v=None if work.bare_tokens is not None else request.rho_v,
-        fastv_layer=request.fastv_layer if request.method == "fastv" else None,
-        fastv_form=request.fastv_form if request.method == "fastv" else None,
-        mode=request.mode,
-        tokens_per_grid=None if work.bare_tokens is not None else work.tokens_per_grid,
+        **_identity(request),
+        layer_av_tokens=_layers(request, work.av_tokens, kept),
+        video_kept=video,
+        audio_kept=audio,
+        tokens_per_grid=work.tokens_per_grid,
         mel_frames=work.mel_frames,
-        anchor_share=request.anchor_share if request.method == "omnizip" else None,
-        merge=request.merge if request.method == "omnizip" else None,
-        windows=windows,
-        exact=exact,
-        notes=notes,
+        anchor_share=request.anchor_share if "anchor_share" in own else None,
+        merge=request.merge if "merge" in own else None,
+        windows=tuple(
+            WindowPlan(
+                video_tokens=window.video_tokens,
+                audio_tokens=window.audio_tokens,
+                video_kept=video_kept,
+                audio_kept=audio_kept,
+                retention=retention,
+                initial_rate=initial,
+                rate=rate,
+            )
+            for window, video_kept, audio_kept, retention, initial, rate in zip(
+                work.windows,
+                counts.video,
+                counts.audio,
+                counts.retention or nothing,
+                counts.initial_rates or nothing,
+                counts.rates or nothing,
+                strict=True,
+            )
+        ),
+        exact=counts.exact,
+        notes=counts.notes,
     )
 
 
 def _bare(request: PlanRequest) -> Plan:
     """A token count without mix: real-valued r * n, as in the paper's FLOPs column."""
     tokens = request.workload.av_tokens
-    kept = request.retained * tokens
-    full = request.fastv_layer if request.method == "fastv" else 0
-    layers = (float(tokens),) * full + (kept,) * (request.layers - full)
-    return _plan(request, (), video_kept=0.0, audio_kept=0.0, exact=True, layers=layers)
-
-
-def _untouched(request: PlanRequest) -> Plan:
-    windows = tuple(
-        WindowPlan(
-            video_tokens=window.video_tokens,
-            audio_tokens=window.audio_tokens,
-            video_kept=window.video_tokens,
-            audio_kept=window.audio_tokens,
-            retention=1.0 if window.audio_tokens else None,
-            rate=0.0,
-        )
-        for window in request.workload.windows
-    )
-    work = request.workload
-    return _plan(
-        request,
-        windows,
-        video_kept=work.video_tokens,
-        audio_kept=work.audio_tokens,
+    return Plan(
+        **{**_identity(request), "rho_a": None, "rho_v": None},
+        layer_av_tokens=_layers(request, float(tokens), request.retained * tokens),
+        video_kept=0.0,
+        audio_kept=0.0,
         exact=True,
     )
 
 
-def _proportional(
-    request: PlanRequest, *, video_kept: float, audio_kept: float
-) -> tuple[WindowPlan, ...]:
-    """Expected counts of methods whose choice does not depend on the window."""
-    work = request.workload
-    video_share = video_kept / work.video_tokens if work.video_tokens else 0.0
-    audio_share = audio_kept / work.audio_tokens if work.audio_tokens else 0.0
-    return tuple(
-        WindowPlan(
-            video_tokens=window.video_tokens,
-            audio_tokens=window.audio_tokens,
-            video_kept=video_share * window.video_tokens,
-            audio_kept=audio_share * window.audio_tokens,
-        )
-        for window in work.windows
-    )
-
-
-def _random(request: PlanRequest) -> Plan:
-    video = kept_count(request.workload.video_tokens, request.rho_v)
-    audio = kept_count(request.workload.audio_tokens, request.rho_a)
-    windows = _proportional(request, video_kept=video, audio_kept=audio)
-    return _plan(request, windows, video_kept=video, audio_kept=audio, exact=False)
-
-
-def _fastv(request: PlanRequest) -> Plan:
-    """All tokens through K layers, then ``round(r * n)`` whatever their modality."""
-    work = request.workload
-    kept = round(request.retained * work.av_tokens)
-    video = kept * work.video_tokens / work.av_tokens
-    layers = (work.av_tokens,) * request.fastv_layer + (kept,) * (
-        request.layers - request.fastv_layer
-    )
+def _untouched(request: PlanRequest) -> Plan:
+    """Nothing to prune: every method keeps everything."""
+    audio = request.audio_sizes
     return _plan(
         request,
-        _proportional(request, video_kept=video, audio_kept=kept - video),
-        video_kept=video,
-        audio_kept=kept - video,
-        exact=kept == work.av_tokens,
-        layers=layers,
+        Counts(
+            video=request.video_sizes,
+            audio=audio,
+            retention=[1.0 if tokens else None for tokens in audio],
+            rates=[0.0] * len(audio),
+        ),
     )
 
 
-def _dycoke(request: PlanRequest) -> Plan:
-    work = request.workload
-    grids = work.video_tokens // work.tokens_per_grid if work.tokens_per_grid else 0
-    drops = iter(dycoke_drops(grids, work.tokens_per_grid, request.rho_v))
-    audio = work.audio_tokens - dycoke_audio_drops(work.audio_tokens, request.rho_a)
-    windows = []
-    for window in work.windows:
-        here = window.video_tokens // work.tokens_per_grid if work.tokens_per_grid else 0
-        windows.append(
-            WindowPlan(
-                video_tokens=window.video_tokens,
-                audio_tokens=window.audio_tokens,
-                video_kept=window.video_tokens - sum(next(drops) for _ in range(here)),
-                audio_kept=audio * window.audio_tokens / work.audio_tokens
-                if work.audio_tokens
-                else 0,
-            )
-        )
-    video = sum(int(window.video_kept) for window in windows)
-    return _plan(
-        request, tuple(windows), video_kept=video, audio_kept=audio, exact=not work.audio_tokens
-    )
+def _identity(request: PlanRequest) -> dict[str, Any]:
+    """What plan and request have in common."""
+    work, own = request.workload, request.method.own_settings
+    return {
+        "method": request.method.name,
+        "av_tokens": work.av_tokens,
+        "video_tokens": work.video_tokens,
+        "audio_tokens": work.audio_tokens,
+        "text_tokens": work.text_tokens,
+        "retained": request.retained,
+        "rho_a": request.rho_a,
+        "rho_v": request.rho_v,
+        "fastv_layer": request.fastv_layer if "fastv_layer" in own else None,
+        "fastv_form": request.fastv_form if "fastv_form" in own else None,
+        "mode": request.mode,
+    }
 
 
-def _omnizip(request: PlanRequest) -> Plan:
-    """OmniZip: audio over the whole clip, video by Algorithm 1 and ISTC in each window."""
-    from omnizip_cost.compression.rates import allocation
-
-    work = request.workload
-    total_audio = audio_kept(
-        work.audio_tokens, request.rho_a, anchor_share=request.anchor_share, merge=request.merge
-    )
-    expected = total_audio / work.audio_tokens if work.audio_tokens else math.nan
-    known = request.retention is not None
-    shares = request.retention or tuple(
-        expected if window.audio_tokens else math.nan for window in work.windows
-    )
-    sizes = [window.video_tokens for window in work.windows]
-    rates = allocation(
-        shares,
-        video_pruning=request.rho_v,
-        video_tokens=sizes,
-        mode=request.mode,
-        rho_min=request.rho_min,
-        rho_max=request.rho_max,
-    )
-    if request.mode == "official":
-        grids = [
-            official_grid_kept(size, work.tokens_per_grid, rate)
-            for size, rate in zip(sizes, rates.rates.tolist(), strict=True)
-        ]
-    else:
-        grids = list(
-            paper_grid_kept(
-                sizes,
-                work.tokens_per_grid,
-                rates.rates.tolist(),
-                request.rounding,
-                budget=kept_count(work.video_tokens, request.rho_v),
-            )
-        )
-    windows = tuple(
-        WindowPlan(
-            video_tokens=window.video_tokens,
-            audio_tokens=window.audio_tokens,
-            video_kept=sum(kept),
-            audio_kept=_audio_in_window(share, window.audio_tokens, known=known),
-            retention=None if math.isnan(share) else share,
-            initial_rate=None if math.isnan(share) else float(initial),
-            rate=float(rate),
-        )
-        for window, kept, share, initial, rate in zip(
-            work.windows, grids, shares, rates.initial_rates, rates.rates, strict=True
-        )
-    )
-    audio = sum(window.audio_kept for window in windows) if known else total_audio
-    return _plan(
-        request,
-        windows,
-        video_kept=sum(int(window.video_kept) for window in windows),
-        audio_kept=audio,
-        exact=known or not work.audio_tokens,
-        notes=rates.notes,
-    )
+def _layers(request: PlanRequest, full: float, kept: float) -> tuple[float, ...]:
+    """Audio+video tokens entering each layer: all of them in the first K inside the decoder."""
+    whole = request.fastv_layer if request.method.prunes == "inside the decoder" else 0
+    return (full,) * whole + (kept,) * (request.layers - whole)
 
 
-def _audio_in_window(share: float, tokens: int, *, known: bool) -> float:
-    """Audio kept in a window: whole when the share was observed, expected otherwise."""
-    if not tokens:
-        return 0
-    return round(share * tokens) if known else share * tokens
-
-
-_BUILDERS: dict[str, Callable[[PlanRequest], Plan]] = {
-    "full": _untouched,
-    "random": _random,
-    "fastv": _fastv,
-    "dycoke": _dycoke,
-    "omnizip": _omnizip,
-}
+def _total(kept: Sequence[float]) -> float:
+    """Whole counts stay whole numbers."""
+    return sum(kept)

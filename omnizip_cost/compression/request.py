@@ -6,17 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from omnizip_cost.compression.counts import Rounding, audio_kept
-from omnizip_cost.compression.settings import FastvForm, Mode, resolve_pruning
+from omnizip_cost.compression.counts import Rounding
+from omnizip_cost.compression.method import Method
+from omnizip_cost.compression.methods import resolve_pruning
+from omnizip_cost.compression.settings import FastvForm, Mode
 from omnizip_cost.errors import InvalidValueError, require_ratio
 from omnizip_cost.workload.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """What was asked for, validated: one object for all builders of plans."""
+    """What was asked for, validated: all that a method's ``planned`` needs."""
 
-    method: str
+    method: Method
     workload: Workload
     layers: int
     retained: float
@@ -32,6 +34,31 @@ class PlanRequest:
     rho_max: float
     rounding: Rounding
 
+    @property
+    def video_sizes(self) -> tuple[int, ...]:
+        """Video tokens of each window (0 without video)."""
+        return tuple(window.video_tokens for window in self.workload.windows)
+
+    @property
+    def audio_sizes(self) -> tuple[int, ...]:
+        """Audio tokens of each window (0 without audio)."""
+        return tuple(window.audio_tokens for window in self.workload.windows)
+
+    @property
+    def video_tokens(self) -> int:
+        """Video tokens of the clip."""
+        return self.workload.video_tokens
+
+    @property
+    def audio_tokens(self) -> int:
+        """Audio tokens of the clip."""
+        return self.workload.audio_tokens
+
+    @property
+    def tokens_per_grid(self) -> int:
+        """P, video tokens of one temporal grid."""
+        return self.workload.tokens_per_grid
+
 
 def with_ratios(
     request: PlanRequest,
@@ -40,7 +67,7 @@ def with_ratios(
     video_pruning: float | None,
 ) -> PlanRequest:
     """Fill ratio and pair of the request from whichever of them was given."""
-    owner = f"method {request.method!r}"
+    owner = f"method {request.method.name!r}"
     given = {
         name: require_ratio(owner, name, value)
         for name, value in (
@@ -50,7 +77,7 @@ def with_ratios(
         )
         if value is not None
     }
-    if request.method == "full":
+    if request.method.prunes == "nothing":
         if given.get("retained", 1) != 1 or any(
             given.get(name) for name in ("audio_pruning", "video_pruning")
         ):
@@ -63,11 +90,11 @@ def with_ratios(
         raise InvalidValueError(
             owner, "retained", "a ratio in [0, 1]", None, "or give both pruning ratios"
         )
-    if request.method == "fastv" and given.get("audio_pruning") != given.get("video_pruning"):
+    if request.method.ranks_together and (given.get("audio_pruning") != given.get("video_pruning")):
         raise InvalidValueError(
             owner,
             "video_pruning",
-            "equal to audio_pruning, since FastV ranks both modalities together",
+            f"equal to audio_pruning, since {request.method.title} ranks both modalities together",
             given["video_pruning"],
             "or give the retained ratio",
         )
@@ -95,23 +122,21 @@ def _pair(request: PlanRequest, retained: float) -> tuple[float, float]:
 
 
 def _nominal(request: PlanRequest, pair: tuple[float, float]) -> float:
-    """Nominal ratio of a pair on the workload's own mix, OmniZip's anchors counted."""
+    """Nominal ratio of a pair on the workload's own mix, as the method itself counts it."""
     work = request.workload
     if work.bare_tokens is not None:
         if pair[0] != pair[1]:
             raise InvalidValueError(
-                f"method {request.method!r}",
+                f"method {request.method.name!r}",
                 "retained",
                 "given, since a bare token count has no audio-video mix",
                 None,
                 "describe the clip in seconds and pixels to use a pair",
             )
         return 1 - pair[0]
-    audio: float = (1 - pair[0]) * work.audio_tokens
-    if request.method == "omnizip":
-        audio = audio_kept(
-            work.audio_tokens, pair[0], anchor_share=request.anchor_share, merge=request.merge
-        )
+    audio = request.method.audio_expected(
+        work.audio_tokens, pair[0], anchor_share=request.anchor_share, merge=request.merge
+    )
     return (audio + (1 - pair[1]) * work.video_tokens) / work.av_tokens
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from omnizip_cost.compression.settings import FASTV_LAYER, PAPER_SETTINGS, Mode, Setting
+from omnizip_cost.compression.methods import PAPER_SETTINGS, Setting
+from omnizip_cost.compression.settings import FASTV_LAYER, Mode
 from omnizip_cost.runtime.request import FastvForm, Request
 
 

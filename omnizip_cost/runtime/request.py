@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE
+from omnizip_cost.compression.methods import require_method, resolve_pruning
 from omnizip_cost.compression.settings import (
     FASTV_FORMS,
     FASTV_LAYER,
     MODES,
     FastvForm,
     Mode,
-    require_method,
-    resolve_pruning,
 )
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
 

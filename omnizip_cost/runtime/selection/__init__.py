@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
-from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN, Mode, require_method
+from omnizip_cost.compression.methods import require_method
+from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN, Mode
 from omnizip_cost.errors import InvalidValueError, UnsupportedModelError, require_ratio
 from omnizip_cost.runtime.selection.dycoke import dycoke_keep
 from omnizip_cost.runtime.selection.fastv import fastv_keep

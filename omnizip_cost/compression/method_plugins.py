@@ -1,0 +1,148 @@
+"""Methods of other packages, found by entry point when a name asks for them.
+
+A package offers a method under the entry-point group ``omnizip_cost.methods``: the name is the
+method's, the value a subclass or an instance of
+:class:`~omnizip_cost.compression.method.Method`. Nothing is looked up before an unknown name or
+the list of all methods is asked for, and a plug-in is imported only when it is used or listed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from omnizip_cost.compression.method import Method
+from omnizip_cost.errors import OmnizipCostError, PluginError
+
+GROUP = "omnizip_cost.methods"
+"""Entry-point group of methods."""
+
+RESERVED = ("all",)
+"""Names that mean something else on the command line."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_TEXTS = ("title", "answers", "source")
+
+
+def offered_names() -> tuple[str, ...]:
+    """Return the names that installed packages offer, built-in ones among them, without import."""
+    return tuple(sorted(_offers(tuple(sys.path))))
+
+
+def load_plugin(name: str) -> Method:
+    """Import the method that a package offers under ``name``, and check it.
+
+    Raises
+    ------
+    PluginError
+        Two packages offer the name, the import fails, or what it holds is no sound method.
+    """
+    found = _offers(tuple(sys.path))[name]
+    if len(found) > 1:
+        owners = " and ".join(sorted(_owner(point) for point in found))
+        raise PluginError(name, owners, "the name is offered more than once", "uninstall one")
+    return _load(found[0])
+
+
+def checked_method(offer: Any, *, name: str, owner: str) -> Method:
+    """Return the method that a plug-in offers, or say what it lacks.
+
+    Parameters
+    ----------
+    offer : Method or subclass of Method
+    name : str
+        What it must be called.
+    owner : str
+        Who offers it, for the sentence.
+
+    Raises
+    ------
+    PluginError
+    """
+
+    def refused(problem: str) -> PluginError:
+        return PluginError(name, owner, problem)
+
+    if isinstance(offer, type) and issubclass(offer, Method):
+        with plugin_errors(name, owner, "making one"):
+            offer = offer()
+    if not isinstance(offer, Method):
+        raise refused(f"it must be a subclass or an instance of Method, got {offer!r}")
+    if offer.name != name:
+        raise refused(f"its name must be {name!r}, as in its entry point, got {offer.name!r}")
+    if not _NAME.fullmatch(name) or name in RESERVED:
+        raise refused("its name must be small letters, digits, '-', '_' or '.', and not 'all'")
+    for field in _TEXTS:
+        text = getattr(offer, field)
+        if not isinstance(text, str) or not text.strip():
+            raise refused(f"its {field} must be a text, got {text!r}")
+    if offer.prunes != "before layer 1":
+        raise refused(f"it must prune 'before layer 1', got {offer.prunes!r}")
+    if not isinstance(offer.scores, tuple) or not {"audio", "video"}.issuperset(offer.scores):
+        raise refused(f"its scores must be a tuple of 'audio' and 'video', got {offer.scores!r}")
+    for needed in ("planned", "select"):
+        if getattr(type(offer), needed) is getattr(Method, needed):
+            raise refused(f"it must define {needed}()")
+    if not _are_ratios(offer.settings):
+        raise refused(
+            "its settings must be (retained, rho_a, rho_v) tuples of ratios or None, "
+            f"got {offer.settings!r}"
+        )
+    return offer
+
+
+@contextmanager
+def plugin_errors(name: str, owner: str, doing: str) -> Iterator[None]:
+    """Turn whatever a plug-in's code raises into one sentence that names the plug-in."""
+    try:
+        yield
+    except OmnizipCostError:
+        raise
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        what = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+        raise PluginError(name, owner, f"{doing} fails with {what}") from error
+
+
+def _are_ratios(settings: Any) -> bool:
+    """Whether default settings can be run: a ratio, a pair, or both in each."""
+    if not isinstance(settings, tuple) or not settings:
+        return False
+    for item in settings:
+        if not isinstance(item, tuple) or len(item) != 3:
+            return False
+        retained, rho_a, rho_v = item
+        if (rho_a is None) != (rho_v is None) or (retained is None and rho_a is None):
+            return False
+        if any(
+            value is not None and not (isinstance(value, float | int) and 0 <= value <= 1)
+            for value in item
+        ):
+            return False
+    return True
+
+
+@lru_cache(maxsize=8)
+def _offers(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+    """Entry points by name; read anew when ``sys.path`` changes."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+@lru_cache
+def _load(point: EntryPoint) -> Method:
+    owner = _owner(point)
+    with plugin_errors(point.name, owner, f"importing {point.value!r}"):
+        offer = point.load()
+    return checked_method(offer, name=point.name, owner=owner)
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value
