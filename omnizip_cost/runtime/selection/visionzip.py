@@ -29,8 +29,8 @@ from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.runtime.selection.layout import Layout
 from omnizip_cost.runtime.selection.result import Selection
 from omnizip_cost.runtime.selection.rows import (
+    NORM_EPSILON,
     blocks,
-    cosines,
     descending,
     on_device,
     working_dtype,
@@ -116,7 +116,7 @@ def _keep_video(
     result = embeddings.clone() if any(split.contextual for split in alike) else embeddings
     for split, members in alike.items():
         inside = torch.arange(split.size, device=keep.device)
-        for block in blocks(len(members), split.size * embeddings.shape[1]):
+        for block in blocks(len(members), split.size * embeddings.shape[1], keep):
             starts = on_device(members[block], keep)
             places = starts[:, :1] + inside
             order = descending(scores[starts[:, 1:] + inside])
@@ -135,6 +135,8 @@ def _keep_video(
 def _contextual(rows: torch.Tensor, split: GridSplit) -> torch.Tensor:
     """Average each target with the tokens that are most similar to it.
 
+    A token's own norm scales all its cosines alike and is left out.
+
     Parameters
     ----------
     rows : tensor, shape (B, rest, d)
@@ -146,7 +148,10 @@ def _contextual(rows: torch.Tensor, split: GridSplit) -> torch.Tensor:
     tensor, shape (B, contextual, d)
     """
     at_targets = slice(None, split.contextual * split.stride, split.stride)
-    joined = cosines(rows, rows[:, at_targets]).max(dim=2).indices
+    targets = rows[:, at_targets]
+    similarity = rows @ targets.transpose(1, 2)
+    similarity /= (torch.linalg.vector_norm(targets, dim=2) + NORM_EPSILON)[:, None]
+    joined = similarity.max(dim=2).indices
     names = torch.arange(split.contextual, device=rows.device)
     joined[:, at_targets] = names
     member = (joined[:, None, :] == names[:, None]).to(rows.dtype)
