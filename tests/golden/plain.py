@@ -99,7 +99,7 @@ def plain_select(
     rates = solve(initial, sizes, video_pruning, rho_min, rho_max) if initial else []
 
     used = list(rates if given_rates is None else given_rates)
-    used += [video_pruning] * (len(video_runs) - len(used))
+    used = (used + [video_pruning] * len(video_runs))[: len(video_runs)]
     cuts = cut(video_runs, tokens_per_grid, used, mode, rounding)
     for run in video_runs:
         keep[run] = False
