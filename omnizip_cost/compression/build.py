@@ -127,18 +127,14 @@ def planned_counts(request: PlanRequest) -> Counts:
     method = request.method
     if METHODS.get(method.name) is method:
         return method.planned(request)
-    from omnizip_cost.compression.method_plugins import plugin_errors
+    from omnizip_cost.compression.method_plugins import owner_of, plugin_errors
 
-    with plugin_errors(method.name, _owner(method), "planned()"):
+    with plugin_errors(method.name, owner_of(method), "planned()"):
         counts = method.planned(request)
         problem = _problem(counts, request)
     if problem:
-        raise PluginError(method.name, _owner(method), f"planned() must return {problem}")
+        raise PluginError(method.name, owner_of(method), f"planned() must return {problem}")
     return counts
-
-
-def _owner(method: Method) -> str:
-    return f"module {type(method).__module__}"
 
 
 def _problem(counts: Counts, request: PlanRequest) -> str:

@@ -109,6 +109,11 @@ def plugin_errors(name: str, owner: str, doing: str) -> Iterator[None]:
         raise PluginError(name, owner, f"{doing} fails with {what}") from error
 
 
+def owner_of(method: Method) -> str:
+    """Say where a method's code lives, for a sentence."""
+    return f"module {type(method).__module__}"
+
+
 def _are_ratios(settings: Any) -> bool:
     """Whether default settings can be run: a ratio, a pair, or both in each."""
     if not isinstance(settings, tuple) or not settings:

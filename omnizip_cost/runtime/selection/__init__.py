@@ -5,31 +5,45 @@ from __future__ import annotations
 import torch
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
-from omnizip_cost.compression.methods import require_method
-from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN, Mode
-from omnizip_cost.errors import InvalidValueError, UnsupportedModelError, require_ratio
-from omnizip_cost.runtime.selection.dycoke import dycoke_keep
+from omnizip_cost.compression.method import Method
+from omnizip_cost.compression.methods import METHODS, require_method
+from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN, Mode, require_settings
+from omnizip_cost.errors import (
+    InvalidValueError,
+    PluginError,
+    UnsupportedModelError,
+    require_ratio,
+)
+from omnizip_cost.runtime.selection.builtin import SELECT
 from omnizip_cost.runtime.selection.fastv import fastv_keep
 from omnizip_cost.runtime.selection.layout import Layout, read_layout
-from omnizip_cost.runtime.selection.omnizip import Settings, omnizip
+from omnizip_cost.runtime.selection.request import SelectionRequest
 from omnizip_cost.runtime.selection.result import Selection
-from omnizip_cost.runtime.selection.uniform import random_keep
 
-__all__ = ["Layout", "Selection", "fastv_keep", "read_layout", "select"]
+__all__ = [
+    "Layout",
+    "Selection",
+    "SelectionRequest",
+    "answer",
+    "fastv_keep",
+    "read_layout",
+    "select",
+]
 
 
 @torch.no_grad()
 def select(
-    method: str,
+    method: str | Method,
     embeddings: torch.Tensor,
     scores: torch.Tensor | None,
-    token_ids: torch.Tensor,
+    token_ids: torch.Tensor | Layout,
     *,
-    audio_id: int,
-    video_id: int,
-    tokens_per_grid: int,
+    audio_id: int | None = None,
+    video_id: int | None = None,
+    tokens_per_grid: int | None = None,
     audio_pruning: float,
     video_pruning: float,
+    video_scores: torch.Tensor | None = None,
     anchor_share: float = ANCHOR_SHARE,
     merge: int = MERGE,
     mode: Mode = "paper",
@@ -44,19 +58,24 @@ def select(
 
     Parameters
     ----------
-    method : {"full", "random", "dycoke", "omnizip"}
-        FastV ranks inside the decoder and is no selection before it.
+    method : str or Method
+        A name that ``omnizip-cost methods`` lists, or a method object of your own. FastV ranks
+        inside the decoder and is no selection before it.
     embeddings : floating tensor or array, shape (L, d)
         Prompt embeddings with audio and video features written in. Never changed in place.
     scores : tensor, shape (N_a,), optional
-        Audio scores of Eq. 2, in prompt order; needed by ``omnizip`` when there is audio.
-    token_ids : integer tensor, shape (L,)
+        Audio scores of Eq. 2, in prompt order; needed where audio is ranked by them.
+    token_ids : integer tensor, shape (L,), or Layout
+        With a layout already read nothing is copied from the device, and scores that are not
+        finite are refused when the survivors are asked for.
     audio_id, video_id : int
-        Ids of the placeholders.
+        Ids of the placeholders; not looked at with a layout.
     tokens_per_grid : int
-        P, video tokens of one temporal grid.
+        P, video tokens of one temporal grid; likewise.
     audio_pruning, video_pruning : float
         rho_a and rho_v in [0, 1].
+    video_scores : tensor, shape (N_v,), optional
+        Attention that each video token receives in the vision encoder, in prompt order.
     anchor_share : float
         Anchors per audio token: 0.05 in the published code, not given in the paper.
     merge : int
@@ -68,7 +87,7 @@ def select(
     rounding : {"floor", "largest-remainder"}
         How ``paper`` mode rounds tokens per grid; the second meets the clip's budget exactly.
     seed : int
-        For ``random``.
+        For methods that choose at random.
 
     Returns
     -------
@@ -76,20 +95,20 @@ def select(
 
     Raises
     ------
-    UnknownNameError, InvalidValueError, UnsupportedModelError
+    UnknownNameError, InvalidValueError, UnsupportedModelError, PluginError
     """
-    require_method(method)
-    if method == "fastv":
+    found = require_method(method)
+    if found.prunes == "inside the decoder":
         raise UnsupportedModelError(
-            "select('fastv')",
-            "FastV ranks by the attention of a decoder layer and selects nothing before it",
-            "use compressed(thinker, 'fastv', ...), or fastv_keep on attention weights",
+            f"select({found.name!r})",
+            f"{found.title} ranks by the attention of a decoder layer and selects nothing "
+            "before it",
+            f"use compressed(thinker, {found.name!r}, ...), or fastv_keep on attention weights",
         )
-    audio_pruning = require_ratio("selection", "audio_pruning", audio_pruning)
-    video_pruning = require_ratio("selection", "video_pruning", video_pruning)
-    settings = Settings(
-        audio_pruning=audio_pruning,
-        video_pruning=video_pruning,
+    rho_a = require_ratio("selection", "audio_pruning", audio_pruning)
+    rho_v = require_ratio("selection", "video_pruning", video_pruning)
+    require_settings(
+        "selection",
         anchor_share=anchor_share,
         merge=merge,
         mode=mode,
@@ -97,34 +116,102 @@ def select(
         rho_max=rho_max,
         rounding=rounding,
     )
-    embeddings, token_ids = torch.as_tensor(embeddings), torch.as_tensor(token_ids)
-    scores = None if scores is None else torch.as_tensor(scores)
-    layout = read_layout(
-        token_ids, audio_id=audio_id, video_id=video_id, tokens_per_grid=tokens_per_grid
+    embeddings = torch.as_tensor(embeddings)
+    layout = _layout(token_ids, audio_id, video_id, tokens_per_grid)
+    _check_embeddings(embeddings, layout)
+    request = SelectionRequest(
+        embeddings=embeddings,
+        layout=layout,
+        rho_a=rho_a,
+        rho_v=rho_v,
+        audio_scores=_checked("scores", scores, layout.audio_tokens, embeddings),
+        video_scores=_checked("video_scores", video_scores, layout.video_tokens, embeddings),
+        seed=seed,
+        mode=mode,
+        anchor_share=anchor_share,
+        merge=merge,
+        rho_min=rho_min,
+        rho_max=rho_max,
+        rounding=rounding,
     )
-    _check_tensors(embeddings, scores, layout)
-    if method == "omnizip":
-        if scores is not None:
-            scores = scores.to(embeddings.device)
-        return omnizip(embeddings, scores, layout, settings)
-    if method == "full" or (audio_pruning == 0 and video_pruning == 0):
-        keep = torch.ones(layout.length, dtype=torch.bool, device=embeddings.device)
-    elif method == "random":
-        keep = random_keep(
-            layout,
-            audio_pruning=audio_pruning,
-            video_pruning=video_pruning,
-            seed=seed,
-            device=embeddings.device,
-        )
-    else:
-        keep = dycoke_keep(
-            embeddings, layout, audio_pruning=audio_pruning, video_pruning=video_pruning
-        )
-    return Selection(keep=keep, embeddings=embeddings)
+    _require_scores(found, request)
+    if not isinstance(token_ids, Layout) and (rho_a or rho_v):
+        _refuse_unsound(request)
+    return answer(found, request)
 
 
-def _check_tensors(embeddings: torch.Tensor, scores: torch.Tensor | None, layout: Layout) -> None:
+def answer(method: Method, request: SelectionRequest) -> Selection:
+    """Ask the method, and check the shape of what one of another package returns.
+
+    Raises
+    ------
+    PluginError
+        Its code fails, or what it returns fits no prompt of this shape.
+    """
+    if METHODS.get(method.name) is method:
+        return SELECT[method.name](request)
+    if request.rho_a == 0 and request.rho_v == 0:
+        return SELECT["full"](request)
+    return asked(method, request)
+
+
+def asked(method: Method, request: SelectionRequest) -> Selection:
+    """Ask a method of another package, at whatever ratios."""
+    from omnizip_cost.compression.method_plugins import owner_of, plugin_errors
+
+    with plugin_errors(method.name, owner_of(method), "select()"):
+        selection = method.select(request)
+    problem = _problem(selection, request.embeddings)
+    if problem:
+        raise PluginError(method.name, owner_of(method), f"select() must return {problem}")
+    return selection  # type: ignore[no-any-return]
+
+
+def _problem(selection: object, rows: torch.Tensor) -> str:
+    """What is wrong with a selection; nothing when it fits the prompt."""
+    if not isinstance(selection, Selection):
+        return f"a Selection, as request.keep(...) makes it, got {type(selection).__name__}"
+    keep = selection.keep
+    if not isinstance(keep, torch.Tensor) or keep.dtype != torch.bool:
+        return f"a bool mask as keep, got {getattr(keep, 'dtype', type(keep).__name__)}"
+    if tuple(keep.shape) != (len(rows),) or keep.device != rows.device:
+        return (
+            f"keep of shape ({len(rows)},) on {rows.device}, "
+            f"got {tuple(keep.shape)} on {keep.device}"
+        )
+    held = selection.embeddings
+    if held.shape != rows.shape or held.dtype != rows.dtype or held.device != rows.device:
+        return (
+            f"embeddings like the prompt's, {rows.dtype} of shape {tuple(rows.shape)} on "
+            f"{rows.device}, got {held.dtype} of shape {tuple(held.shape)} on {held.device}"
+        )
+    return ""
+
+
+def _layout(
+    token_ids: torch.Tensor | Layout,
+    audio_id: int | None,
+    video_id: int | None,
+    tokens_per_grid: int | None,
+) -> Layout:
+    if isinstance(token_ids, Layout):
+        return token_ids
+    for name, value in (
+        ("audio_id", audio_id),
+        ("video_id", video_id),
+        ("tokens_per_grid", tokens_per_grid),
+    ):
+        if value is None:
+            raise InvalidValueError("selection", name, "given with token ids", None)
+    return read_layout(
+        torch.as_tensor(token_ids),
+        audio_id=audio_id,  # type: ignore[arg-type]
+        video_id=video_id,  # type: ignore[arg-type]
+        tokens_per_grid=tokens_per_grid,  # type: ignore[arg-type]
+    )
+
+
+def _check_embeddings(embeddings: torch.Tensor, layout: Layout) -> None:
     shape = tuple(embeddings.shape)
     if embeddings.ndim != 2 or shape[0] != layout.length or not embeddings.is_floating_point():
         raise InvalidValueError(
@@ -133,10 +220,48 @@ def _check_tensors(embeddings: torch.Tensor, scores: torch.Tensor | None, layout
             f"floating point of shape ({layout.length}, d), one row per token id",
             f"{embeddings.dtype} of shape {shape}",
         )
-    if scores is not None and tuple(scores.shape) != (layout.audio_tokens,):
+
+
+def _checked(
+    name: str, scores: torch.Tensor | None, tokens: int, like: torch.Tensor
+) -> torch.Tensor | None:
+    """Scores on the embeddings' device, one for each of the tokens."""
+    if scores is None:
+        return None
+    scores = torch.as_tensor(scores)
+    if tuple(scores.shape) != (tokens,):
+        modality = "audio" if name == "scores" else "video"
         raise InvalidValueError(
             "selection",
-            "scores",
-            f"of shape ({layout.audio_tokens},), one score per audio token",
+            name,
+            f"of shape ({tokens},), one score per {modality} token",
             f"shape {tuple(scores.shape)}",
         )
+    return scores.to(like.device)
+
+
+def _require_scores(method: Method, request: SelectionRequest) -> None:
+    """Refuse a method that ranks by scores nobody gave."""
+    if request.rho_a == 0 and request.rho_v == 0:
+        return
+    for modality, name, scores, tokens in (
+        ("audio", "scores", request.audio_scores, request.layout.audio_tokens),
+        ("video", "video_scores", request.video_scores, request.layout.video_tokens),
+    ):
+        if modality in method.scores and tokens and scores is None:
+            encoder = "audio" if modality == "audio" else "vision"
+            raise InvalidValueError(
+                "selection",
+                name,
+                f"one score for each of the {tokens} {modality} tokens",
+                None,
+                f"{method.title} ranks {modality} by the attention of the {encoder} encoder's "
+                "last layer",
+            )
+
+
+def _refuse_unsound(request: SelectionRequest) -> None:
+    """Refuse scores that are not finite, where the host has waited for the token ids anyway."""
+    for name, scores in (("scores", request.audio_scores), ("video_scores", request.video_scores)):
+        if scores is not None and not bool(scores.isfinite().all()):
+            raise InvalidValueError("selection", name, "finite", "NaN or infinite scores")
