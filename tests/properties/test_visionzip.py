@@ -23,7 +23,7 @@ Window = tuple[int, int]
 
 
 class Prompt:
-    """A random prompt; scores are small integers at will, so that ties are common."""
+    """A random prompt; rows and scores are small integers at will, so that ties are common."""
 
     def __init__(
         self, windows: list[Window], grid: int, seed: int, width: int = 5, ties: bool = False
@@ -33,7 +33,10 @@ class Prompt:
             ids += [VIDEO] * video + [AUDIO] * audio
         self.ids, self.grid = [*ids, TEXT, TEXT], grid
         random = np.random.default_rng(seed)
-        self.embeddings = random.normal(size=(len(self.ids), width))
+        shape = len(self.ids), width
+        self.embeddings = random.normal(size=shape)
+        if ties:
+            self.embeddings = random.integers(-1, 2, size=shape).astype(float)
         self.audio, self.video = (
             random.integers(0, 3, size=count).astype(float) if ties else random.random(count)
             for count in (self.ids.count(AUDIO), self.ids.count(VIDEO))
