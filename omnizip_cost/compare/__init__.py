@@ -1,6 +1,6 @@
 """Predicted against observed: join, signed errors, where the gap goes."""
 
-from omnizip_cost.compare.counts import observed_plan, phase_flops
+from omnizip_cost.compare.counts import observed_plan, stage_flops
 from omnizip_cost.compare.gap import explain, noise
 from omnizip_cost.compare.join import CompareRow, compare
 from omnizip_cost.compare.summary import ErrorSummary, noise_floor, summarise
@@ -17,7 +17,7 @@ __all__ = [
     "noise",
     "noise_floor",
     "observed_plan",
-    "phase_flops",
+    "stage_flops",
     "stage_rows",
     "summarise",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost import CostRow, count
+from omnizip_cost.compression.plan import Plan, WindowPlan
+from omnizip_cost.cost import count, selection_ops
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import MeasurementRow
 from omnizip_cost.specs.spec import ThinkerSpec
@@ -11,6 +11,8 @@ from omnizip_cost.specs.spec import ThinkerSpec
 
 def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
     """Plan with the counts that were really kept, as the measured row reports them.
+
+    Totals are certain; a window's share of them is proportional.
 
     Raises
     ------
@@ -20,6 +22,7 @@ def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
     if row.av_kept is None or row.realised is None:
         raise InvalidValueError("compare", "av_kept", "known for a finished cell", row.av_kept)
     full = row.fastv_layer if row.method == "fastv" and row.fastv_layer else 0
+    windows = _windows(row)
     return Plan(
         method=row.method,
         av_tokens=row.av_tokens,
@@ -33,15 +36,49 @@ def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
         rho_a=row.rho_a,
         rho_v=row.rho_v,
         fastv_layer=row.fastv_layer,
+        fastv_form=row.fastv_form,
         mode=row.mode,
-        exact=True,
+        tokens_per_grid=row.tokens_per_grid,
+        mel_frames=row.mel_frames or 0,
+        anchor_share=row.anchor_share,
+        merge=row.merge,
+        windows=windows,
+        exact=not windows,
     )
 
 
-def phase_flops(row: MeasurementRow, spec: ThinkerSpec, convention: str) -> dict[str, int]:
-    """FLOPs of prefill and decode of a measured cell (decoder and LM head; no encoders)."""
-    rows: list[CostRow] = count(spec, observed_plan(row, spec), convention, decode=row.decode_steps)
-    phases = {"prefill": 0, "decode": 0}
-    for counted in rows:
-        phases[counted.phase] += counted.flops
-    return phases
+def _windows(row: MeasurementRow) -> tuple[WindowPlan, ...]:
+    """Windows as the row lists them; none in rows measured before windows were noted."""
+    video = (row.video_kept or 0) / row.video_tokens if row.video_tokens else 0.0
+    audio = (row.audio_kept or 0) / row.audio_tokens if row.audio_tokens else 0.0
+    return tuple(
+        WindowPlan(
+            video_tokens=seen,
+            audio_tokens=heard,
+            video_kept=video * seen,
+            audio_kept=audio * heard,
+        )
+        for seen, heard in zip(row.video_windows, row.audio_windows, strict=True)
+    )
+
+
+def stage_flops(row: MeasurementRow, spec: ThinkerSpec, convention: str) -> dict[str, int]:
+    """FLOPs of the stages ``prefill`` (decoder and LM head), ``decode`` and ``selection``.
+
+    ``selection`` is 0 under a convention that leaves it out, and absent where it is not known:
+    the method does not state its steps, or the row does not say what they worked on.
+    """
+    plan = observed_plan(row, spec)
+    stages = {"prefill": 0, "decode": 0, "selection": 0}
+    for counted in count(spec, plan, convention, decode=row.decode_steps):
+        stage = "selection" if counted.component == "selection" else counted.phase
+        stages[stage] += counted.flops
+    if not _selection_known(row, plan, spec):
+        del stages["selection"]
+    return stages
+
+
+def _selection_known(row: MeasurementRow, plan: Plan, spec: ThinkerSpec) -> bool:
+    if row.method == "full":
+        return True
+    return row.tokens_per_grid is not None and selection_ops(spec, plan) is not None

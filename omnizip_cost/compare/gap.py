@@ -16,9 +16,10 @@ def explain(
 ) -> tuple[str, str]:
     """Stage with the largest gap between its time and the time its FLOPs predict.
 
-    A stage's predicted time is its full-token time scaled by its FLOPs (prefill, decode), or
-    nothing (selection, which both counts leave out). Encoders and assembly do the same work in
-    every configuration: how far they differ is the machine's noise (:func:`noise`).
+    A stage's predicted time is its full-token time scaled by its FLOPs (prefill, decode).
+    Selection has no full-token time: its FLOPs are taken at the rate of the full prefill, and
+    count for nothing where they are not known. Encoders and assembly do the same work in every
+    configuration: how far they differ is the machine's noise (:func:`noise`).
 
     Returns
     -------
@@ -28,12 +29,10 @@ def explain(
     if stages.keys() == full.keys() and all(stages[name] is full[name] for name in stages):
         return "", "the reference"
     gaps: dict[str, float] = {}
-    for name in (*flops, "selection"):
+    for name in ("prefill", "decode", "selection"):
         row = stages.get(name)
-        if row is None or row.median_s is None:
-            continue
-        whole = full[name].median_s if name in full else None
-        gaps[name] = row.median_s - _expected(name, whole, flops, flops_full)
+        if row is not None and row.median_s is not None:
+            gaps[name] = row.median_s - _expected(name, full, flops, flops_full)
     if not gaps:
         return "", ""
     name = max(gaps, key=lambda stage: abs(gaps[stage]))
@@ -48,14 +47,13 @@ def noise(stages: Stages, full: Stages) -> float | None:
     return here / there - 1 if here and there else None
 
 
-def _expected(
-    name: str, whole: float | None, flops: dict[str, int], flops_full: dict[str, int]
-) -> float:
-    if whole is None:
+def _expected(name: str, full: Stages, flops: dict[str, int], flops_full: dict[str, int]) -> float:
+    """Seconds that the stage's FLOPs take at the rate of the full-token stage they resemble."""
+    like = "prefill" if name == "selection" else name
+    whole = full[like].median_s if like in full else None
+    if whole is None or not flops_full[like]:
         return 0.0
-    if name in flops and flops_full[name]:
-        return whole * flops[name] / flops_full[name]
-    return whole
+    return whole * flops.get(name, 0) / flops_full[like]
 
 
 def _sentence(
@@ -67,11 +65,16 @@ def _sentence(
     flops_full: dict[str, int],
 ) -> str:
     took = f"{abs(gap_s) / MILLI:,.1f} ms"
-    if name == "selection":
-        return f"selection takes {took} that Eq. 9 and the exact count leave out"
     way = "more" if gap_s > 0 else "less"
-    sentence = f"{name.replace('_', ' ')} takes {took} {way} than its FLOPs predict"
-    if name in flops and whole is not None and whole.median_s and row.median_s and flops[name]:
+    if name == "selection":
+        if name not in flops:
+            return f"selection takes {took}, and its FLOPs are not known"
+        return (
+            f"selection takes {took} {way} than its {flops[name] / GIGA:,.3g} GFLOP would at the "
+            "full prefill's rate"
+        )
+    sentence = f"{name} takes {took} {way} than its FLOPs predict"
+    if whole is not None and whole.median_s and row.median_s and flops[name]:
         rate = flops[name] / row.median_s / GIGA
         rate_full = flops_full[name] / whole.median_s / GIGA
         sentence += f": {rate:,.4g} GFLOP/s against {rate_full:,.4g} at full length"

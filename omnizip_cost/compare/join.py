@@ -1,8 +1,10 @@
 """Predicted against observed: one row per measured configuration, with signed errors.
 
 Speed-ups are over full tokens of the same model, clip, device and environment, and compare like
-with like: prefill FLOPs (decoder and head) with prefill time; encoders and selection are stages
-of their own.
+with like: what is spent to choose the tokens is inside, as FLOPs and as time. Inside both are
+selection (scoring, choosing, gathering) and prefill (decoder and LM head); outside both are the
+encoders and the assembly of embeddings, which no method shortens, and decode. Eq. 9 knows no
+selection. Columns named ``prefill_speedup`` leave selection out on both sides.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
-from omnizip_cost.compare.counts import phase_flops
+from omnizip_cost.compare.counts import stage_flops
 from omnizip_cost.compare.gap import SAME_WORK, Stages, explain, noise
 from omnizip_cost.cost import executed_convention
 from omnizip_cost.errors import InvalidValueError
@@ -61,7 +63,8 @@ class CompareRow(FlatRow):
     full_tokens: int
     kept_tokens: int | None
     flops_eq9_full: int
-    """Prefill of full tokens under Eq. 9 (audio+video tokens only)."""
+    """Prefill of full tokens under Eq. 9 (audio+video tokens only). FLOPs of prefill are those of
+    the decoder and the LM head; selection's have a column of their own."""
     flops_eq9: int | None = None
     flops_exact_full: int
     """Prefill of full tokens under ``exact_convention``, logits at every position included."""
@@ -71,10 +74,17 @@ class CompareRow(FlatRow):
     flops_torch_full: int
     """The same as torch's counter sees it, whatever the attention kernel skips."""
     flops_torch: int | None = None
+    flops_selection: int | None = None
+    """Products of selection under ``exact_convention``; None where they are not known, which
+    the predictions take for none."""
     speedup_eq9: float | None = None
+    """Full prefill / prefill: Eq. 9 has no selection."""
     speedup_exact: float | None = None
+    """Full prefill / (prefill + selection), in FLOPs under ``exact_convention``."""
     speedup_torch: float | None = None
+    """The same as torch's counter sees it."""
     speedup_observed: float | None = None
+    """Full prefill / (prefill + selection), in measured seconds."""
     speedup_observed_low: float | None = None
     speedup_observed_high: float | None = None
     """Quartiles of the ratios, round by round where rounds were interleaved."""
@@ -82,6 +92,10 @@ class CompareRow(FlatRow):
     """Signed: predicted / observed - 1."""
     error_exact: float | None = None
     error_torch: float | None = None
+    prefill_speedup_exact: float | None = None
+    """Full prefill / prefill alone, in FLOPs under ``exact_convention``."""
+    prefill_speedup_observed: float | None = None
+    """Full prefill / prefill alone, in measured seconds."""
     prefill_s: float | None = None
     prefill_low_s: float | None = None
     prefill_high_s: float | None = None
@@ -168,7 +182,7 @@ def _setting(row: MeasurementRow) -> tuple[object, ...]:
 def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
     cell, reference = _any(stages), full["prefill"]
     names = {"eq9": "eq9", "exact": executed_convention(cell.attention), "torch": "torch"}
-    whole = {kind: phase_flops(reference, spec, name) for kind, name in names.items()}
+    whole = {kind: stage_flops(reference, spec, name) for kind, name in names.items()}
     base: dict[str, Any] = {
         **{name: cell[name] for name in _CARRIED},
         "exact_convention": names["exact"],
@@ -177,11 +191,12 @@ def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
     broken = next((row for row in stages.values() if row.status != "ok"), None)
     if broken is not None:
         return CompareRow(**base, status=broken.status, reason=broken.reason)
-    left = {kind: phase_flops(cell, spec, name) for kind, name in names.items()}
-    low, observed, high = _speedup(reference, cell)
-    predicted: dict[str, Any] = {}
+    left = {kind: stage_flops(cell, spec, name) for kind, name in names.items()}
+    low, observed, high = _speedup(reference, cell, _spent(stages))
+    predicted: dict[str, Any] = {"flops_selection": left["exact"].get("selection")}
     for kind in names:
-        speedup = _ratio(whole[kind]["prefill"], left[kind]["prefill"])
+        spent = left[kind]["prefill"] + left[kind].get("selection", 0)
+        speedup = _ratio(whole[kind]["prefill"], spent)
         predicted[f"flops_{kind}"] = left[kind]["prefill"]
         predicted[f"speedup_{kind}"] = speedup
         predicted[f"error_{kind}"] = None if speedup is None else speedup / observed - 1
@@ -193,6 +208,8 @@ def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
         speedup_observed=observed,
         speedup_observed_low=low,
         speedup_observed_high=high,
+        prefill_speedup_exact=_ratio(whole["exact"]["prefill"], left["exact"]["prefill"]),
+        prefill_speedup_observed=_speedup(reference, cell, cell.samples_s)[1],
         decode_speedup_exact=_ratio(whole["exact"]["decode"], left["exact"]["decode"]),
         peak_memory_bytes=_peak(stages),
         noise=noise(stages, full),
@@ -216,14 +233,30 @@ def _times(stages: Stages, full: Stages) -> dict[str, Any]:
     }
 
 
-def _speedup(reference: MeasurementRow, row: MeasurementRow) -> tuple[float, float, float]:
-    """Lower quartile, median, upper quartile of the speed-up.
+def _spent(stages: Stages) -> tuple[float, ...]:
+    """Seconds of prefill and selection together, pass by pass.
+
+    Both come from the same passes; where one has fewer samples, the median of selection is added.
+    """
+    prefill, selection = _any(stages).samples_s, stages.get("selection")
+    if selection is None or not selection.samples_s:
+        return prefill
+    added: tuple[float, ...] = selection.samples_s
+    if len(added) != len(prefill):
+        added = (median(added),) * len(prefill)
+    return tuple(a + b for a, b in zip(prefill, added, strict=True))
+
+
+def _speedup(
+    reference: MeasurementRow, row: MeasurementRow, cell: tuple[float, ...]
+) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile of the speed-up over the full prefill.
 
     Interleaved rounds give samples of both taken next to each other: their ratios are free of
     the machine's drift. Otherwise the medians are divided, and the quartiles of one by those of
     the other bound the spread.
     """
-    full, cell = reference.samples_s, row.samples_s
+    full = reference.samples_s
     paired = reference.order == row.order == "interleaved"
     if paired and len(full) == len(cell) >= 2:
         ratios = [a / b for a, b in zip(full, cell, strict=True)]

@@ -111,6 +111,12 @@ class Bench:
             "av_tokens": work.av_tokens,
             "audio_tokens": work.audio_tokens,
             "video_tokens": work.video_tokens,
+            "tokens_per_grid": plan.tokens_per_grid,
+            "mel_frames": plan.mel_frames,
+            "anchor_share": plan.anchor_share,
+            "merge": plan.merge,
+            "video_windows": tuple(window.video_tokens for window in plan.windows),
+            "audio_windows": tuple(window.audio_tokens for window in plan.windows),
             "decode_steps": self.decode_steps,
         }
 

@@ -117,6 +117,16 @@ class MeasurementRow(FlatRow):
     audio_kept: int | None = None
     video_tokens: int
     video_kept: int | None = None
+    tokens_per_grid: int | None = None
+    """Video tokens of one temporal grid. This and the next five say what selection worked on;
+    rows measured before they were noted lack them, and their selection is not counted."""
+    mel_frames: int | None = None
+    """Log-mel frames behind the audio."""
+    anchor_share: float | None = None
+    merge: int | None = None
+    video_windows: tuple[int, ...] = ()
+    """Video tokens of each window, in prompt order."""
+    audio_windows: tuple[int, ...] = ()
     decode_steps: int
     stage: str
     median_s: float | None = None

@@ -106,17 +106,92 @@ def test_cells_measured_apart_are_never_paired(cell: tuple[float, ...]) -> None:
     assert half.speedup_observed_low < 2 < half.speedup_observed_high
 
 
+LAYOUT: dict[str, Any] = {
+    "tokens_per_grid": 200,
+    "mel_frames": 1_200,
+    "video_windows": (400,) * 3,
+    "audio_windows": (100,) * 3,
+}
+OMNIZIP: dict[str, Any] = {
+    **LAYOUT,
+    "method": "omnizip",
+    "label": "OmniZip",
+    "rho_a": 0.4,
+    "rho_v": 0.7,
+    "anchor_share": 0.05,
+    "merge": 3,
+}
+
+
+def test_selection_is_inside_predictions_and_observations() -> None:
+    """Half a second of prefill and a half of selection: nothing gained; the rounds are summed."""
+    full = _row("prefill", (1.0, 2.0, 4.0))
+    cell = _half("prefill", (0.25, 1.0, 1.0), **OMNIZIP)
+    selection = _half("selection", (0.25, 0.0, 3.0), **OMNIZIP)
+    _, half = _joined(full, cell, selection)
+    assert half.speedup_observed == 2
+    assert (half.speedup_observed_low, half.speedup_observed_high) == (1.5, 2)
+    assert half.prefill_speedup_observed == 4
+    assert half.flops_selection is not None
+    assert half.flops_exact is not None
+    assert half.speedup_exact == half.flops_exact_full / (half.flops_exact + half.flops_selection)
+    assert half.prefill_speedup_exact == half.flops_exact_full / half.flops_exact
+    assert half.error_exact == pytest.approx(half.speedup_exact / 2 - 1)
+    assert half.flops_torch is not None
+    assert half.speedup_torch == half.flops_torch_full / (half.flops_torch + half.flops_selection)
+    assert half.flops_eq9 is not None
+    assert half.speedup_eq9 == half.flops_eq9_full / half.flops_eq9
+
+
+def test_selection_counts_what_the_row_says_it_worked_on() -> None:
+    """By hand: six blocks of scores, 15 anchors among 120 left-over tokens, three even grids."""
+    _, half = _joined(_row("prefill", (1.0,) * 3), _half("prefill", (0.5,) * 3, **OMNIZIP))
+    d, audio = SPEC.text.hidden_size, SPEC.audio.hidden_size
+    anchors, others = 15, 120 - 15
+    products = 6 * 100 * 100 * audio + 2 * anchors * others * d + 3 * (100 * 400 + 200 * 200) * d
+    assert half.flops_selection == 2 * products
+
+
+@pytest.mark.parametrize("missing", [LAYOUT, {"method": "of another package"}])
+def test_selection_that_is_not_known_counts_for_nothing_and_says_so(
+    missing: dict[str, Any],
+) -> None:
+    """Rows measured before layouts were noted; a method that states no steps."""
+    changes = {name: value for name, value in OMNIZIP.items() if name not in LAYOUT}
+    if missing is not LAYOUT:
+        changes = {**OMNIZIP, **missing}
+    _, half = _joined(
+        _row("prefill", (1.0,) * 3),
+        _half("prefill", (0.5,) * 3, **changes),
+        _half("selection", (9.0,) * 3, **changes),
+    )
+    assert half.flops_selection is None
+    assert half.speedup_exact == half.prefill_speedup_exact
+    assert half.explanation == "selection takes 9,000.0 ms, and its FLOPs are not known"
+
+
 def test_selection_is_the_gap_when_prefill_follows_its_flops() -> None:
     full = _row("prefill", (1.0,) * 3)
-    exact = _joined(full, _half("prefill", (0.5,) * 3))[1].speedup_exact
+    exact = _joined(full, _half("prefill", (0.5,) * 3, **OMNIZIP))[1].prefill_speedup_exact
     assert exact is not None
     _, half = _joined(
         full,
-        _half("prefill", (1.0 / exact,) * 3),
-        _half("selection", (0.25,) * 3),
+        _half("prefill", (1.0 / exact,) * 3, **OMNIZIP),
+        _half("selection", (0.25,) * 3, **OMNIZIP),
     )
     assert half.largest_gap_stage == "selection"
-    assert "selection takes 250.0 ms that Eq. 9 and the exact count leave out" in half.explanation
+    assert half.flops_selection is not None
+    expected_s = half.flops_selection / half.flops_exact_full
+    took = f"selection takes {1e3 * (0.25 - expected_s):,.1f} ms more than its "
+    assert half.explanation.startswith(took)
+    assert half.explanation.endswith("GFLOP would at the full prefill's rate")
+
+
+def test_fewer_samples_of_selection_are_added_by_their_median() -> None:
+    full = _row("prefill", (1.0,) * 3)
+    cell = _half("prefill", (0.25,) * 3, **OMNIZIP)
+    selection = _half("selection", (0.25, 0.25), **OMNIZIP)
+    assert _joined(full, cell, selection)[1].speedup_observed == 2
 
 
 def test_a_slow_prefill_is_named_with_its_rate() -> None:
