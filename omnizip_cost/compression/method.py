@@ -6,12 +6,15 @@ compressed model, the profiler, the command line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from omnizip_cost.compression.plan import Plan
     from omnizip_cost.compression.request import PlanRequest
+    from omnizip_cost.cost.selection import SelectionOp
+    from omnizip_cost.specs.spec import ThinkerSpec
 
 Prunes = Literal["nothing", "before layer 1", "inside the decoder"]
 """Where tokens leave: nowhere, before the first decoder layer, or between two layers (FastV)."""
@@ -132,6 +135,13 @@ class Method:
             As ``request.keep(video=..., audio=...)`` makes it.
         """
         raise NotImplementedError(f"method {self.name!r} defines no select()")
+
+    def selection_ops(self, plan: Plan, spec: ThinkerSpec) -> Iterable[SelectionOp] | None:
+        """Steps of its selection, for the cost of choosing; None: not stated.
+
+        Audio and video scores named in :attr:`scores` are counted for the method.
+        """
+        return None
 
     def facts(self) -> dict[str, str]:
         """Return what ``methods`` shows, each fact as text."""

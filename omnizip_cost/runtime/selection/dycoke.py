@@ -7,6 +7,7 @@ audio and gives no details, so grouping and rounding are ours, as counted in
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from omnizip_cost.compression.counts import DYCOKE_GROUP, dycoke_audio_drops, dycoke_drops
@@ -53,7 +54,7 @@ def _drop_video(
     starts = [grid.start for grid in layout.grids() if grid.size == size]
     drops = dycoke_drops(len(starts), size, pruning)
     moving = [grid for grid, count in enumerate(drops) if count]
-    for block in blocks(len(moving), size * embeddings.shape[1]):
+    for block in blocks(len(moving), size * embeddings.shape[1], embeddings):
         grids = moving[block]
         inside = torch.arange(size, device=embeddings.device)
         places = on_device([starts[grid] for grid in grids], keep)[:, None] + inside
@@ -70,14 +71,14 @@ def _drop_audio(
     if not drops:
         return
     places = on_device(layout.audio_positions(), keep)
-    order = torch.arange(tokens)
-    moving = order[order % DYCOKE_GROUP != 0]
-    first = on_device(moving - moving % DYCOKE_GROUP, keep)
-    moving = on_device(moving, keep)
+    order = np.arange(tokens)
+    apart = order[order % DYCOKE_GROUP != 0]
+    first = on_device(apart - apart % DYCOKE_GROUP, keep)
+    moving = on_device(apart, keep)
     similarity = torch.cat(
         [
             _cosine(embeddings, places[moving[block]], places[first[block]])
-            for block in blocks(len(moving), embeddings.shape[1])
+            for block in blocks(len(moving), embeddings.shape[1], embeddings)
         ]
     )
     dropped = keep_best(similarity[None], on_device([drops], keep))[0]

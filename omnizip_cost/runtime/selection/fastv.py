@@ -13,6 +13,11 @@ from omnizip_cost.runtime.selection.layout import Layout
 from omnizip_cost.runtime.selection.rows import keep_best, on_device
 
 
+def fastv_kept(tokens: int, retained: float) -> int:
+    """Audio and video tokens that go on to the layers above K: ``round(retained * n)``."""
+    return round(retained * tokens)
+
+
 def fastv_keep(attention: torch.Tensor, layout: Layout, *, retained: float) -> torch.Tensor:
     """Keep ``round(retained * n)`` audio and video tokens, and all text.
 
@@ -46,7 +51,7 @@ def fastv_keep(attention: torch.Tensor, layout: Layout, *, retained: float) -> t
     received = attention.float().mean(dim=0) if attention.ndim == 2 else attention
     ranked = np.sort(np.concatenate([layout.video_positions(), layout.audio_positions()]))
     places = on_device(ranked, attention)
-    kept = on_device([round(retained * len(ranked))], attention)
+    kept = on_device([fastv_kept(len(ranked), retained)], attention)
     keep = torch.ones(layout.length, dtype=torch.bool, device=attention.device)
     keep[places] = keep_best(received[places][None], kept)[0]
     return keep

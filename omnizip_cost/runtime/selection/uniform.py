@@ -29,5 +29,5 @@ def random_keep(
     ):
         order = torch.randperm(len(positions), generator=generator)
         dropped = order[kept_count(len(positions), pruning) :]
-        keep[on_device(positions, keep)[dropped]] = False
-    return keep.to(device)
+        keep.index_fill_(0, on_device(positions, keep)[dropped], False)
+    return keep.to(device, non_blocking=True)
