@@ -97,7 +97,7 @@ def test_one_token_of_each(mode: str) -> None:
 
 def test_a_lone_token_is_its_own_densest() -> None:
     for mode in ("paper", "official"):
-        assert density_peaks(torch.randn(3, 1, 5), mode=mode).tolist() == [[0.0]] * 3
+        assert density_peaks(torch.randn(3, 1, 5), torch.ones(3, 1), mode=mode).tolist() == [[0.0]] * 3
 
 
 @MODES
@@ -216,7 +216,7 @@ def test_odd_grids_keep_what_changed() -> None:
 def test_wide_rows_do_not_underflow_in_paper_mode() -> None:
     """At the model's width exp(-dist^2) is 0 for every token; the order must survive it."""
     far = torch.randn(1, 8, 3584, generator=torch.Generator().manual_seed(1)) * 3
-    scores = density_peaks(far, mode="paper")
+    scores = density_peaks(far, far.norm(dim=2), mode="paper")
     assert scores.isfinite().all()
     assert len(set(scores[0].tolist())) == 8
     narrow = (far * 0.01).double()
@@ -227,7 +227,7 @@ def test_wide_rows_do_not_underflow_in_paper_mode() -> None:
         for i in range(8)
     ]
     by_hand = (-spread).exp() * torch.stack(delta)
-    found = density_peaks(narrow, mode="paper")[0]
+    found = density_peaks(narrow, narrow.norm(dim=2), mode="paper")[0]
     torch.testing.assert_close(found.exp(), by_hand)
 
 

@@ -5,12 +5,24 @@ Source: OmniZip, Sec. 3.2, Eqs. 2-4, and the behaviour of its published code.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from omnizip_cost.runtime.selection.layout import Layout
-from omnizip_cost.runtime.selection.rows import blocks, cosines, descending, on_device
+from omnizip_cost.compression.settings import Mode
+from omnizip_cost.runtime.selection.layout import Layout, Strip
+from omnizip_cost.runtime.selection.rows import blocks, descending, on_device, raised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Merged:
+    """The anchors of a clip, and what they hold after merging."""
+
+    anchors: torch.Tensor
+    """Integer, shape (anchors,): which audio tokens they are, counted over the clip."""
+    rows: torch.Tensor
+    """Shape (anchors, d), in the working dtype."""
 
 
 def split_salient(scores: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,63 +35,113 @@ def split_salient(scores: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.
 
 
 def merge_into_anchors(
-    audio: torch.Tensor,
+    embeddings: torch.Tensor,
+    lengths: torch.Tensor,
+    layout: Layout,
     rest: torch.Tensor,
-    relevance: torch.Tensor | None,
     *,
     anchors: int,
     stride: int,
     merge: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    mode: Mode,
+) -> Merged:
     """Merge non-salient audio tokens into anchors taken at a uniform stride.
+
+    A token goes to its nearest anchor by cosine; of each anchor's group the ``merge`` tokens most
+    like the video (Eq. 3; without video, most like their anchor) are averaged with weights
+    softmax(cosine), and the anchor moves half-way to that mean.
 
     Parameters
     ----------
-    audio : tensor, shape (N_a, d)
-        Audio embeddings in the working dtype.
+    embeddings : tensor, shape (L, d)
+    lengths : tensor, shape (L,)
+        Norms of the rows, as :func:`~omnizip_cost.runtime.selection.rows.norms` gives them.
+    layout : Layout
     rest : integer tensor, shape (n_rest,)
-        Non-salient tokens, in order.
-    relevance : tensor, shape (N_a,), optional
-        Audio-video cosine of each token (Eq. 3), NaN where there is no video to look at; such
-        tokens, and all tokens when None, are scored by the cosine to their nearest anchor.
+        Non-salient audio tokens, counted over the clip, in order.
     anchors, stride : int
         How many anchors, and their distance among ``rest``; at least one anchor.
     merge : int
         G, tokens merged into each anchor; at least one.
-
-    Returns
-    -------
-    integer tensor, shape (anchors,)
-        The anchors, as indices into ``audio``.
-    tensor, shape (anchors, d)
-        Their new embeddings: (anchor + weighted mean of its group's best)/2.
+    mode : {"paper", "official"}
+        Whether Eq. 3 looks at the video of the token's own window, or of the whole clip.
     """
-    is_anchor = torch.zeros(len(rest), dtype=torch.bool)
-    is_anchor[torch.arange(anchors) * stride] = True
-    chosen = rest[on_device(torch.nonzero(is_anchor)[:, 0], rest)]
-    others = rest[on_device(torch.nonzero(~is_anchor)[:, 0], rest)]
-    old = audio[chosen]
-    if not len(others):
-        return chosen, old
-    nearest, group = _nearest_anchor(audio, others, old)
+    at_anchor = np.arange(anchors) * stride
+    at_other = np.setdiff1d(np.arange(len(rest)), at_anchor)
+    places = on_device(layout.audio_positions(), embeddings)
+    chosen = rest[on_device(at_anchor, rest)]
+    old = raised(embeddings[places[chosen]])
+    if not len(at_other):
+        return Merged(anchors=chosen, rows=old)
+    others = rest[on_device(at_other, rest)]
+    rows, own = raised(embeddings[places[others]]), lengths[places[others]]
+    nearest, group = _nearest_anchor(rows, own, old, lengths[places[chosen]])
     score = nearest
-    if relevance is not None:
-        given = relevance[others]
-        score = torch.where(given.isnan(), nearest, given)
+    if layout.video_runs and mode == "official":
+        score = best_over_clip(rows, embeddings, lengths, layout).div_(own)
+    elif layout.window_strips:
+        seen = best_in_window(embeddings, lengths, layout)[others].div_(own)
+        score = torch.where(seen.isnan(), nearest, seen)
     merged = _best_of_groups(score, group, anchors, merge)
-    return chosen, _pull(old, audio, others, score.exp() * merged, group)
+    return Merged(anchors=chosen, rows=_pull(old, rows, score.exp() * merged, group))
 
 
 def _nearest_anchor(
-    audio: torch.Tensor, others: torch.Tensor, anchors: torch.Tensor
+    rows: torch.Tensor, lengths: torch.Tensor, anchors: torch.Tensor, anchor_lengths: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find each token's largest cosine to an anchor, and that anchor (the first of equals)."""
+    """Find each row's largest cosine to an anchor, and that anchor (the first of equals)."""
     values, groups = [], []
-    for block in blocks(len(others), max(len(anchors), audio.shape[1])):
-        best = cosines(audio[others[block]], anchors).max(dim=1)
+    for block in blocks(len(rows), len(anchors), rows):
+        best = (rows[block] @ anchors.T).div_(anchor_lengths).max(dim=1)
         values.append(best.values)
         groups.append(best.indices)
-    return torch.cat(values), torch.cat(groups)
+    return torch.cat(values).div_(lengths), torch.cat(groups)
+
+
+def best_over_clip(
+    rows: torch.Tensor, embeddings: torch.Tensor, lengths: torch.Tensor, layout: Layout
+) -> torch.Tensor:
+    """Largest cosine of each row to any video token of the clip, times the row's own norm.
+
+    Returns
+    -------
+    tensor, shape (n,)
+    """
+    best = rows.new_full((len(rows),), -torch.inf)
+    for strip in layout.video_strips:
+        for columns in blocks(strip.size, len(rows), embeddings):
+            part = _part(strip, columns)
+            for block in blocks(strip.repeats, len(rows) * part.size, embeddings):
+                video = raised(part.of(embeddings)[block])
+                batch = rows.expand(len(video), -1, -1)
+                cosine = (batch @ video.transpose(1, 2)).div_(part.of(lengths)[block][:, None])
+                torch.maximum(best, cosine.amax(dim=(0, 2)), out=best)
+    return best
+
+
+def best_in_window(embeddings: torch.Tensor, lengths: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Largest cosine of each audio token to the video of its window, times its own norm (Eq. 3).
+
+    Returns
+    -------
+    tensor, shape (N_a,), NaN where the window has no video
+    """
+    best = lengths.new_full((layout.audio_tokens,), torch.nan)
+    for audio, video, first in layout.window_strips:
+        found = lengths.new_full((audio.repeats, audio.size), -torch.inf)
+        for columns in blocks(video.size, audio.size, embeddings):
+            part = _part(video, columns)
+            for block in blocks(part.repeats, audio.size * part.size, embeddings):
+                heard, seen = (raised(strip.of(embeddings)[block]) for strip in (audio, part))
+                cosine = (heard @ seen.transpose(1, 2)).div_(part.of(lengths)[block][:, None])
+                found[block] = torch.maximum(found[block], cosine.amax(dim=2))
+        best[first : first + found.numel()] = found.flatten()
+    return best
+
+
+def _part(strip: Strip, columns: slice) -> Strip:
+    """Cut the same columns out of every stretch of a strip."""
+    return strip._replace(start=strip.start + columns.start, size=columns.stop - columns.start)
 
 
 def _best_of_groups(
@@ -95,92 +157,17 @@ def _best_of_groups(
 
 
 def _pull(
-    old: torch.Tensor,
-    audio: torch.Tensor,
-    others: torch.Tensor,
-    weights: torch.Tensor,
-    group: torch.Tensor,
+    old: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor, group: torch.Tensor
 ) -> torch.Tensor:
     """Move each anchor half-way to the weighted mean of its group; an empty group moves nothing.
 
     ``weights`` are exponentials of cosines (a softmax not yet divided by its sum).
     """
-    sums = torch.zeros_like(old)
-    totals = old.new_zeros(len(old))
     names = torch.arange(len(old), device=old.device)
-    for block in blocks(len(others), max(len(old), audio.shape[1])):
+    sums, totals = torch.zeros_like(old), old.new_zeros(len(old))
+    for block in blocks(len(rows), len(old), rows):
         table = (group[None, block] == names[:, None]) * weights[None, block]
-        sums += table @ audio[others[block]]
+        sums.addmm_(table, rows[block])
         totals += table.sum(dim=1)
     mean = sums / totals.clamp(min=torch.finfo(old.dtype).tiny)[:, None]
     return torch.where(totals[:, None] > 0, (old + mean) / 2, old)
-
-
-def relevance_to_clip(
-    audio: torch.Tensor, rest: torch.Tensor, embeddings: torch.Tensor, layout: Layout
-) -> torch.Tensor | None:
-    """Largest cosine of each token of ``rest`` to any video token of the clip (``official``).
-
-    Returns
-    -------
-    tensor, shape (N_a,), NaN outside ``rest``; None without video
-    """
-    if not layout.video_runs:
-        return None
-    found = audio.new_full((len(audio),), torch.nan)
-    found[rest] = _largest_cosine(audio[rest][None], embeddings, layout.video_positions()[None])[0]
-    return found
-
-
-def relevance_to_window(
-    audio: torch.Tensor, embeddings: torch.Tensor, layout: Layout
-) -> torch.Tensor | None:
-    """Largest cosine of each audio token to the video of its own window (``paper``, Eq. 3).
-
-    Windows of one shape, all but a few, are computed together.
-
-    Returns
-    -------
-    tensor, shape (N_a,), NaN where the window has no video; None without video
-    """
-    if not layout.video_runs:
-        return None
-    shapes: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-    first = 0
-    for index, run in enumerate(layout.audio_runs):
-        if index < len(layout.video_runs):
-            video = layout.video_runs[index]
-            shapes[run.length, video.length].append((first, video.start))
-        first += run.length
-    found = audio.new_full((len(audio),), torch.nan)
-    for (heard, seen), members in shapes.items():
-        step = max(heard, seen)
-        for block in blocks(len(members), step * audio.shape[1] + heard * seen):
-            starts = torch.tensor(members[block])
-            rows = on_device(starts[:, :1] + torch.arange(heard), audio)
-            places = (starts[:, 1:] + torch.arange(seen)).numpy()
-            found[rows] = _largest_cosine(audio[rows], embeddings, places)
-    return found
-
-
-def _largest_cosine(audio: torch.Tensor, embeddings: torch.Tensor, places: object) -> torch.Tensor:
-    """Largest cosine of each audio row to the video rows of its batch entry.
-
-    Parameters
-    ----------
-    audio : tensor, shape (B, n, d)
-    embeddings : tensor, shape (L, d)
-    places : integer array, shape (B, v)
-        Prompt positions of the video rows.
-
-    Returns
-    -------
-    tensor, shape (B, n)
-    """
-    where = on_device(places, audio)
-    batch, heard, width = audio.shape
-    best = audio.new_full((batch, heard), -torch.inf)
-    for block in blocks(where.shape[1], batch * max(width, heard)):
-        video = embeddings[where[:, block]].to(audio.dtype)
-        best = torch.maximum(best, cosines(audio, video).amax(dim=2))
-    return best

@@ -6,73 +6,77 @@ Eqs. 7-8), odd ones the tokens that changed most since the grid before.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 import torch
 
 from omnizip_cost.compression.settings import Mode
-from omnizip_cost.runtime.selection.layout import Grid, Layout
-from omnizip_cost.runtime.selection.rows import (
-    aligned_cosine,
-    blocks,
-    cosines,
-    keep_best,
-    on_device,
-    working_dtype,
-)
+from omnizip_cost.runtime.selection.layout import GridStrip, Layout
+from omnizip_cost.runtime.selection.rows import blocks, keep_best, raised
 
 NEIGHBOURS = 5
 """k of DPC-KNN, at most P - 1: the published code's value."""
 
 
 def istc(
-    embeddings: torch.Tensor, layout: Layout, kept: Sequence[Sequence[int]], *, mode: Mode
-) -> torch.Tensor:
-    """Prompt positions of the video tokens that survive.
+    embeddings: torch.Tensor,
+    lengths: torch.Tensor,
+    layout: Layout,
+    kept: torch.Tensor,
+    keep: torch.Tensor,
+    *,
+    mode: Mode,
+) -> None:
+    """Mark the video tokens that survive.
+
+    Every grid is ranked whatever its count: how much work there is depends on the layout alone,
+    so that nobody has to look at the counts.
 
     Parameters
     ----------
     embeddings : tensor, shape (L, d)
+    lengths : tensor, shape (L,)
+        Norms of the rows, as :func:`~omnizip_cost.runtime.selection.rows.norms` gives them.
     layout : Layout
-    kept : sequence per window of int per grid
-        Tokens each grid keeps; a short last grid has its own count.
+    kept : tensor of whole numbers, shape (grids,)
+        Tokens each grid keeps, in prompt order.
+    keep : bool tensor, shape (L,)
+        Written at the video tokens. ``official`` mode leaves out short grids: it keeps or drops
+        them whole.
     mode : {"paper", "official"}
         Distance of DPC-KNN: Euclidean, or one minus cosine.
-
-    Returns
-    -------
-    bool tensor, shape (L,)
-        True at surviving video tokens only.
     """
-    survivors = torch.zeros(layout.length, dtype=torch.bool, device=embeddings.device)
-    alike: dict[tuple[int, bool], list[tuple[Grid, int]]] = defaultdict(list)
-    for grid in layout.grids():
-        count = kept[grid.window][grid.ordinal]
-        if count >= grid.size:
-            survivors[grid.start : grid.start + grid.size] = True
-        elif count > 0:
-            alike[grid.size, grid.ordinal % 2 == 1].append((grid, count))
-    for (size, odd), members in alike.items():
-        for block in blocks(len(members), size * max(size, embeddings.shape[1])):
-            starts = on_device([grid.start for grid, _ in members[block]], embeddings)
-            counts = on_device([count for _, count in members[block]], embeddings)
-            places = starts[:, None] + torch.arange(size, device=embeddings.device)
-            rows = _rows(embeddings, places)
-            if odd:
-                before = _rows(embeddings, places - layout.tokens_per_grid)
-                values = -aligned_cosine(rows, before)
-            else:
-                values = density_peaks(rows, mode=mode)
-            survivors[places] = keep_best(values, counts)
-    return survivors
+    for grids in layout.grid_strips:
+        if mode == "official" and grids.strip.size < layout.tokens_per_grid:
+            continue
+        values = _values(embeddings, lengths, grids, layout.tokens_per_grid, mode)
+        grids.strip.of(keep).copy_(keep_best(values, grids.pick(kept)))
 
 
-def _rows(embeddings: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    return embeddings[places].to(working_dtype(embeddings.dtype))
+def _values(
+    embeddings: torch.Tensor,
+    lengths: torch.Tensor,
+    grids: GridStrip,
+    tokens_per_grid: int,
+    mode: Mode,
+) -> torch.Tensor:
+    """Rank of each token inside its grid, shape (grids of the strip, P): high survives."""
+    strip = grids.strip
+    values = lengths.new_empty(strip.repeats, strip.size)
+    here, own = strip.of(embeddings), strip.of(lengths)
+    if grids.odd:
+        before = strip._replace(start=strip.start - tokens_per_grid)
+        scale = own * before.of(lengths)
+    for block in blocks(
+        strip.repeats, strip.size * max(embeddings.shape[1], strip.size), embeddings
+    ):
+        rows = raised(here[block])
+        if grids.odd:
+            values[block] = -(rows * raised(before.of(embeddings)[block])).sum(dim=2) / scale[block]
+        else:
+            values[block] = density_peaks(rows, own[block], mode=mode)
+    return values
 
 
-def density_peaks(rows: torch.Tensor, *, mode: Mode) -> torch.Tensor:
+def density_peaks(rows: torch.Tensor, lengths: torch.Tensor, *, mode: Mode) -> torch.Tensor:
     """DPC-KNN scores of the tokens of each grid: high where dense and far from denser tokens.
 
     With k = min(5, P - 1), density is rho = exp(-mean over the k nearest other tokens of
@@ -85,6 +89,8 @@ def density_peaks(rows: torch.Tensor, *, mode: Mode) -> torch.Tensor:
     Parameters
     ----------
     rows : tensor, shape (B, P, d)
+    lengths : tensor, shape (B, P)
+        Norms of the rows; read in ``official`` mode.
     mode : {"paper", "official"}
 
     Returns
@@ -95,7 +101,9 @@ def density_peaks(rows: torch.Tensor, *, mode: Mode) -> torch.Tensor:
     if size == 1:
         return rows.new_zeros(rows.shape[:2])
     if mode == "official":
-        distance = spread = 1 - _symmetric(cosines(rows, rows))
+        products = rows @ rows.transpose(1, 2)
+        products.div_(lengths[:, :, None]).div_(lengths[:, None, :])
+        distance = spread = 1 - _symmetric(products)
     else:
         spread = _squared_distances(rows)
         distance = spread.sqrt()

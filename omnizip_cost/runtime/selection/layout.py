@@ -5,7 +5,9 @@ Everything here is host-side integers, so that no later step has to ask the devi
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +34,52 @@ class Grid(NamedTuple):
     ordinal: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip(NamedTuple):
+    """Equally long stretches of the prompt at equal distances: one view of its rows, no copy.
+
+    A prompt of regular windows is a handful of strips, however long the clip.
+    """
+
+    start: int
+    step: int
+    repeats: int
+    size: int
+
+    def of(self, rows: torch.Tensor) -> torch.Tensor:
+        """View rows of shape (L, ...) as (repeats, size, ...)."""
+        row, *inner = rows.stride()
+        return rows.as_strided(
+            (self.repeats, self.size, *rows.shape[1:]),
+            (self.step * row, row, *inner),
+            rows.storage_offset() + self.start * row,
+        )
+
+
+class WindowStrip(NamedTuple):
+    """Windows of one shape with both modalities."""
+
+    audio: Strip
+    video: Strip
+    first_audio: int
+    """Number of the first audio token, counted over the clip; the strip's are consecutive."""
+
+
+class GridStrip(NamedTuple):
+    """Grids of one size, all with an even or all with an odd ordinal."""
+
+    strip: Strip
+    odd: bool
+    first: int
+    """Number of the first grid, counted over the clip."""
+    stride: int
+    """Distance of the others' numbers."""
+
+    def pick(self, values: torch.Tensor) -> torch.Tensor:
+        """Values of this strip's grids, from one per grid of the clip."""
+        return values[self.first :: self.stride][: self.strip.repeats]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """The runs of a prompt; window i pairs the i-th video run with the i-th audio run."""
 
@@ -83,6 +130,91 @@ class Layout:
                 found.append(Grid(start, size, window, ordinal))
                 start += size
         return tuple(found)
+
+    @cached_property
+    def video_strips(self) -> tuple[Strip, ...]:
+        """All video tokens, window by window."""
+        return tuple(_strip(self.video_runs[part]) for part in _alike(self.video_runs))
+
+    @cached_property
+    def window_strips(self) -> tuple[WindowStrip, ...]:
+        """Windows that hold both modalities, those of one shape together."""
+        pairs = list(zip(self.audio_runs, self.video_runs, strict=False))
+        firsts = np.cumsum([0, *(run.length for run in self.audio_runs)]).tolist()
+        return tuple(
+            WindowStrip(
+                _strip(self.audio_runs[part]), _strip(self.video_runs[part]), firsts[part.start]
+            )
+            for part in _alike(*zip(*pairs, strict=True))
+        )
+
+    @cached_property
+    def grid_strips(self) -> tuple[GridStrip, ...]:
+        """Every temporal grid, those of one size and parity together."""
+        found: list[GridStrip] = []
+        first = 0
+        for strip in self.video_strips:
+            sizes = grid_sizes(strip.size, self.tokens_per_grid)
+            found += _grid_strips(strip, sizes, first)
+            first += strip.repeats * len(sizes)
+        return tuple(found)
+
+    @cached_property
+    def grid_windows(self) -> NDArray[np.int64]:
+        """Window of every grid, in prompt order."""
+        return np.array([grid.window for grid in self.grids()], dtype=np.int64)
+
+    @cached_property
+    def grid_tokens(self) -> NDArray[np.int64]:
+        """Tokens of every grid, in prompt order."""
+        return np.array([grid.size for grid in self.grids()], dtype=np.int64)
+
+
+def _alike(*rows: Sequence[Run]) -> Iterator[slice]:
+    """Longest stretches of windows whose runs are equally long and advance by equal steps."""
+    windows = list(zip(*rows, strict=True))
+    first = 0
+    while first < len(windows):
+        last = first
+        while last + 1 < len(windows) and _continues(windows, first, last):
+            last += 1
+        yield slice(first, last + 1)
+        first = last + 1
+
+
+def _continues(windows: Sequence[Sequence[Run]], first: int, last: int) -> bool:
+    return all(
+        after.length == here.length
+        and (last == first or after.start - here.start == second.start - begin.start)
+        for begin, second, here, after in zip(
+            windows[first], windows[first + 1], windows[last], windows[last + 1], strict=True
+        )
+    )
+
+
+def _strip(runs: Sequence[Run]) -> Strip:
+    step = runs[1].start - runs[0].start if len(runs) > 1 else runs[0].length
+    return Strip(runs[0].start, step, len(runs), runs[0].length)
+
+
+def _grid_strips(strip: Strip, sizes: Sequence[int], first: int) -> Iterator[GridStrip]:
+    """Grids of a strip of windows; the fewer of its windows and ordinals are taken in turn."""
+    size, grids = sizes[0], len(sizes)
+    whole = sum(tokens == size for tokens in sizes)
+    for parity in (0, 1):
+        ordinals = range(parity, whole, 2)
+        if strip.repeats < len(ordinals):
+            for window in range(strip.repeats):
+                start = strip.start + window * strip.step + parity * size
+                inside = Strip(start, 2 * size, len(ordinals), size)
+                yield GridStrip(inside, bool(parity), first + window * grids + parity, 2)
+        else:
+            for ordinal in ordinals:
+                across = Strip(strip.start + ordinal * size, strip.step, strip.repeats, size)
+                yield GridStrip(across, bool(parity), first + ordinal, grids)
+    if whole < grids:
+        short = Strip(strip.start + whole * size, strip.step, strip.repeats, sizes[-1])
+        yield GridStrip(short, bool(whole % 2), first + whole, grids)
 
 
 def read_layout(

@@ -15,22 +15,16 @@ from omnizip_cost.compression.counts import (
     Rounding,
     anchor_stride,
     kept_count,
-    official_grid_kept,
-    paper_grid_kept,
+    kept_of_grids,
 )
-from omnizip_cost.compression.rates import Allocation, allocation
+from omnizip_cost.compression.rates import balanced, initial_rates, normalised, widened
 from omnizip_cost.compression.settings import Mode, require_settings
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.runtime.selection.audio import (
-    merge_into_anchors,
-    relevance_to_clip,
-    relevance_to_window,
-    split_salient,
-)
+from omnizip_cost.runtime.selection.audio import Merged, merge_into_anchors, split_salient
 from omnizip_cost.runtime.selection.istc import istc
 from omnizip_cost.runtime.selection.layout import Layout
-from omnizip_cost.runtime.selection.result import Selection
-from omnizip_cost.runtime.selection.rows import on_device, working_dtype
+from omnizip_cost.runtime.selection.result import Rates, Selection
+from omnizip_cost.runtime.selection.rows import norms, on_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,117 +55,134 @@ class Settings:
 def omnizip(
     embeddings: torch.Tensor, scores: torch.Tensor | None, layout: Layout, settings: Settings
 ) -> Selection:
-    """Select by OmniZip; a clip with nothing to prune comes back untouched."""
-    everything = torch.ones(layout.length, dtype=torch.bool, device=embeddings.device)
-    if not layout.windows:
-        return Selection(keep=everything, embeddings=embeddings)
-    if settings.audio_pruning == 0 and settings.video_pruning == 0:
-        retention = np.where(np.array(layout.audio_sizes) > 0, 1.0, np.nan)
-        return _selection(everything, embeddings, _rates(retention, layout, settings, "paper"))
-    embeddings, survivors = _audio(embeddings, scores, layout, settings)
-    rates = _rates(_retention(survivors, layout, settings.mode), layout, settings, settings.mode)
-    keep = everything
-    keep[on_device(layout.video_positions(), keep)] = False
-    keep[on_device(layout.audio_positions(), keep)] = on_device(survivors, keep).bool()
-    keep |= istc(embeddings, layout, _grid_counts(rates, layout, settings), mode=settings.mode)
-    return _selection(keep, embeddings, rates)
+    """Select by OmniZip; a clip with nothing to prune comes back untouched.
 
-
-def _audio(
-    embeddings: torch.Tensor, scores: torch.Tensor | None, layout: Layout, settings: Settings
-) -> tuple[torch.Tensor, NDArray[np.bool_]]:
-    """Embeddings after merging, and which audio tokens survive (on the host)."""
-    tokens = layout.audio_tokens
-    if not tokens:
-        return embeddings, np.empty(0, dtype=np.bool_)
-    if scores is None:
+    From the layout on nothing waits for the device: which products are computed, and of what
+    size, depends on layout and settings alone.
+    """
+    if not layout.windows or (settings.audio_pruning == 0 and settings.video_pruning == 0):
+        return _untouched(embeddings, layout, settings)
+    if scores is None and layout.audio_runs:
         raise InvalidValueError(
             "selection",
             "scores",
-            f"one score for each of the {tokens} audio tokens",
+            f"one score for each of the {layout.audio_tokens} audio tokens",
             None,
             "OmniZip ranks audio by the attention of the audio encoder's last layer",
         )
-    salient, rest = split_salient(scores, kept_count(tokens, settings.audio_pruning))
-    survivors = torch.zeros(tokens, dtype=torch.bool, device=scores.device)
-    survivors[salient] = True
-    anchors, stride = anchor_stride(tokens, len(rest), settings.anchor_share)
-    if anchors and settings.merge:
-        places = on_device(layout.audio_positions(), embeddings)
-        audio = embeddings[places].to(working_dtype(embeddings.dtype))
-        relevance = (
-            relevance_to_window(audio, embeddings, layout)
-            if settings.mode == "paper"
-            else relevance_to_clip(audio, rest, embeddings, layout)
-        )
-        chosen, merged = merge_into_anchors(
-            audio, rest, relevance, anchors=anchors, stride=stride, merge=settings.merge
-        )
-        survivors[chosen] = True
-        embeddings = embeddings.index_copy(0, places[chosen], merged.to(embeddings.dtype))
-    return embeddings, _checked_host_copy(survivors, scores)
-
-
-def _checked_host_copy(survivors: torch.Tensor, scores: torch.Tensor) -> NDArray[np.bool_]:
-    """Survivors on the host, with the check on the scores in the same transfer."""
-    host: NDArray[np.bool_] = torch.cat([survivors, scores.isfinite().all()[None]]).cpu().numpy()
-    if not host[-1]:
-        raise InvalidValueError("selection", "scores", "finite", "NaN or infinite scores")
-    return host[:-1]
-
-
-def _retention(survivors: NDArray[np.bool_], layout: Layout, mode: Mode) -> NDArray[np.float64]:
-    """S_a(i) per window, NaN without audio; ``official`` takes a float32 mean."""
-    exact = np.float32 if mode == "official" else np.float64
-    shares = np.full(layout.windows, np.nan)
-    first = 0
-    for window, run in enumerate(layout.audio_runs):
-        kept = np.count_nonzero(survivors[first : first + run.length])
-        shares[window] = exact(kept) / exact(run.length)
-        first += run.length
-    return shares
-
-
-def _rates(
-    retention: NDArray[np.float64], layout: Layout, settings: Settings, mode: Mode
-) -> Allocation:
-    return allocation(
-        retention,
-        video_pruning=settings.video_pruning,
-        video_tokens=layout.video_sizes,
-        mode=mode,
-        rho_min=settings.rho_min,
-        rho_max=settings.rho_max,
-    )
-
-
-def _grid_counts(
-    rates: Allocation, layout: Layout, settings: Settings
-) -> tuple[tuple[int, ...], ...]:
-    """Tokens kept in each grid of each window."""
-    size = layout.tokens_per_grid
-    per_window = rates.rates.tolist()
-    if settings.mode == "official":
-        return tuple(
-            official_grid_kept(tokens, size, rate)
-            for tokens, rate in zip(layout.video_sizes, per_window, strict=True)
-        )
-    return paper_grid_kept(
-        layout.video_sizes,
-        size,
-        per_window,
-        settings.rounding,
-        budget=kept_count(layout.video_tokens, settings.video_pruning),
-    )
-
-
-def _selection(keep: torch.Tensor, embeddings: torch.Tensor, rates: Allocation) -> Selection:
-    heard = ~np.isnan(rates.retention)
+    lengths = norms(embeddings)
+    survivors, merged = _audio(embeddings, lengths, scores, layout, settings)
+    rates = _rates(_retention(survivors, layout, settings.mode), layout, settings)
+    keep = torch.from_numpy(_certain(layout, settings.mode)).to(lengths.device, non_blocking=True)
+    if layout.audio_runs:
+        keep.index_copy_(0, on_device(layout.audio_positions(), keep), survivors)
+    if layout.video_runs:
+        kept = _kept_of_grids(rates, layout, settings)
+        istc(embeddings, lengths, layout, kept, keep, mode=settings.mode)
     return Selection(
         keep=keep,
         embeddings=embeddings,
-        retention=rates.retention[heard],
-        initial_rates=rates.initial_rates[heard],
-        rates=rates.rates[heard],
-        notes=rates.notes,
+        merged=merged,
+        merged_at=layout.audio_positions(),
+        rates=rates,
+        scores=scores,
     )
+
+
+def _untouched(embeddings: torch.Tensor, layout: Layout, settings: Settings) -> Selection:
+    everything = torch.ones(layout.length, dtype=torch.bool, device=embeddings.device)
+    heard = torch.ones(len(layout.audio_runs), dtype=torch.float64, device=embeddings.device)
+    rates = Rates(
+        retention=heard,
+        initial=initial_rates(heard, settings.rho_min, settings.rho_max),
+        rates=torch.zeros_like(heard),
+        notes=widened("paper", 0.0, settings.rho_min, settings.rho_max)[1] if len(heard) else (),
+    )
+    return Selection(keep=everything, embeddings=embeddings, rates=rates)
+
+
+def _audio(
+    embeddings: torch.Tensor,
+    lengths: torch.Tensor,
+    scores: torch.Tensor | None,
+    layout: Layout,
+    settings: Settings,
+) -> tuple[torch.Tensor, Merged | None]:
+    """Which audio tokens survive, bool of shape (N_a,), and what their anchors hold."""
+    tokens = layout.audio_tokens
+    survivors = torch.zeros(tokens, dtype=torch.bool, device=embeddings.device)
+    if scores is None:
+        return survivors, None
+    salient, rest = split_salient(scores, kept_count(tokens, settings.audio_pruning))
+    survivors.index_fill_(0, salient, True)
+    anchors, stride = anchor_stride(tokens, len(rest), settings.anchor_share)
+    if not anchors or not settings.merge:
+        return survivors, None
+    merged = merge_into_anchors(
+        embeddings,
+        lengths,
+        layout,
+        rest,
+        anchors=anchors,
+        stride=stride,
+        merge=settings.merge,
+        mode=settings.mode,
+    )
+    survivors.index_fill_(0, merged.anchors, True)
+    return survivors, merged
+
+
+def _retention(survivors: torch.Tensor, layout: Layout, mode: Mode) -> torch.Tensor:
+    """S_a(i) of the windows with audio, float64; ``official`` takes a float32 mean."""
+    sizes = np.array([run.length for run in layout.audio_runs], dtype=np.int64)
+    ends = on_device(np.cumsum(sizes), survivors)
+    kept = torch.nn.functional.pad(survivors.cumsum(0), (1, 0))[ends]
+    kept = torch.diff(kept, prepend=kept.new_zeros(1))
+    exact = torch.float32 if mode == "official" else torch.float64
+    return (kept.to(exact) / on_device(sizes, survivors).to(exact)).double()
+
+
+def _rates(retention: torch.Tensor, layout: Layout, settings: Settings) -> Rates:
+    """Algorithm 1 on the windows with audio."""
+    budget, bounds = settings.video_pruning, (settings.rho_min, settings.rho_max)
+    initial = initial_rates(retention, *bounds)
+    if not layout.audio_runs:
+        return Rates(retention=retention, initial=initial, rates=initial)
+    sizes = np.array(layout.video_sizes[: len(layout.audio_runs)], dtype=np.float64)
+    weights = torch.from_numpy(balanced(settings.mode, sizes))
+    weights = weights.to(retention.device, non_blocking=True)
+    widest, notes = widened(settings.mode, budget, *bounds)
+    rates = normalised(settings.mode, initial, weights, budget, widest, torch)
+    return Rates(retention=retention, initial=initial, rates=rates, notes=notes)
+
+
+def _certain(layout: Layout, mode: Mode) -> NDArray[np.bool_]:
+    """Tokens that survive whatever they hold: all but audio and video, shape (L,).
+
+    ``official`` mode keeps a window of less than one grid whole.
+    """
+    keep = np.ones(layout.length, dtype=np.bool_)
+    for run in layout.audio_runs:
+        keep[run.start : run.start + run.length] = False
+    for run in layout.video_runs:
+        whole = mode == "official" and run.length < layout.tokens_per_grid
+        keep[run.start : run.start + run.length] = whole
+    return keep
+
+
+def _kept_of_grids(rates: Rates, layout: Layout, settings: Settings) -> torch.Tensor:
+    """Tokens that each grid keeps, shape (grids,); windows without audio get rho_v."""
+    silent = layout.windows - len(layout.audio_runs)
+    budget = settings.video_pruning
+    all_rates = torch.nn.functional.pad(rates.rates, (0, silent), value=budget)
+    each = all_rates[on_device(layout.grid_windows, all_rates)]
+    if settings.mode == "official":
+        return torch.floor(layout.tokens_per_grid * (1 - each))
+    kept: torch.Tensor = kept_of_grids(
+        on_device(layout.grid_tokens, each).double(),
+        each,
+        rounding=settings.rounding,
+        budget=kept_count(layout.video_tokens, budget),
+        xp=torch,
+    )
+    return kept

@@ -2,38 +2,128 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-
-def _no_windows() -> NDArray[np.float64]:
-    return np.empty(0, dtype=np.float64)
+from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.runtime.selection.audio import Merged
+from omnizip_cost.runtime.selection.rows import on_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rates:
+    """Algorithm 1 where it was computed: float64 tensors, one value per window with audio."""
+
+    retention: torch.Tensor
+    initial: torch.Tensor
+    rates: torch.Tensor
+    notes: tuple[str, ...] = ()
+
+
 class Selection:
     """The outcome of :func:`omnizip_cost.runtime.selection.select`.
 
-    ``retention``, ``initial_rates`` and ``rates`` hold one float64 per window with audio, in
-    prompt order; they are empty for methods that know no windows.
+    Nothing here has waited for the device. The first of :meth:`survivors`, :meth:`gather` and the
+    rates that is asked for does.
+
+    Parameters
+    ----------
+    keep : bool tensor, shape (L,)
+        Survivors, in prompt order; text and marks always survive.
+    embeddings : tensor, shape (L, d)
+        The caller's own, never changed.
+    merged : Merged, optional
+        New rows of some audio tokens.
+    merged_at : integer array, shape (N_a,), optional
+        Prompt positions of the clip's audio tokens, which ``merged`` counts.
+    rates : Rates, optional
+    scores : tensor, optional
+        What tokens were ranked by: not finite, and no selection came of it.
     """
 
-    keep: torch.Tensor
-    """bool, shape (L,): survivors, in prompt order; text and marks always survive."""
-    embeddings: torch.Tensor
-    """shape (L, d), after merging and before gathering; the caller's own tensor when nothing
-    was merged."""
-    retention: NDArray[np.float64] = field(default_factory=_no_windows)
-    """S_a(i), share of the window's audio tokens kept (salient and anchors)."""
-    initial_rates: NDArray[np.float64] = field(default_factory=_no_windows)
-    """rho'_v(i) of Eq. 5."""
-    rates: NDArray[np.float64] = field(default_factory=_no_windows)
-    """Video pruning rates after Algorithm 1."""
-    notes: tuple[str, ...] = ()
+    def __init__(
+        self,
+        *,
+        keep: torch.Tensor,
+        embeddings: torch.Tensor,
+        merged: Merged | None = None,
+        merged_at: NDArray[np.int64] | None = None,
+        rates: Rates | None = None,
+        scores: torch.Tensor | None = None,
+    ) -> None:
+        self.keep = keep
+        self.notes: tuple[str, ...] = rates.notes if rates is not None else ()
+        self._given = embeddings.detach() if embeddings.requires_grad else embeddings
+        self._merged = merged
+        self._merged_at = merged_at
+        self._rates = rates
+        self._finite = None if scores is None else scores.isfinite().all()
+
+    @cached_property
+    def embeddings(self) -> torch.Tensor:
+        """Rows of the whole prompt after merging, shape (L, d); the caller's own without any."""
+        if self._merged is None:
+            return self._given
+        return self._given.index_copy(0, self._places(), self._merged.rows.to(self._given.dtype))
+
+    def survivors(self) -> torch.Tensor:
+        """Prompt positions of the survivors, in order: here, once, the host waits for the device.
+
+        Returns
+        -------
+        integer tensor, shape (survivors,)
+
+        Raises
+        ------
+        InvalidValueError
+            Scores that are not finite.
+        """
+        return self._survivors
+
+    @cached_property
+    def _survivors(self) -> torch.Tensor:
+        kept = self.keep.sum()
+        finite = torch.ones_like(kept) if self._finite is None else self._finite.to(kept)
+        count, sound = torch.stack([kept, finite]).tolist()
+        if not sound:
+            raise InvalidValueError("selection", "scores", "finite", "NaN or infinite scores")
+        return torch.sort(self.keep.byte(), descending=True, stable=True).indices[:count]
 
     def gather(self) -> torch.Tensor:
-        """Embeddings of the survivors, shape (survivors, d)."""
-        return self.embeddings[self.keep]
+        """Rows of the survivors, shape (survivors, d), without a copy of the whole prompt's."""
+        rows = self._given[self.survivors()]
+        if self._merged is None:
+            return rows
+        number = self.keep.cumsum(0)[self._places()] - 1
+        return rows.index_copy_(0, number, self._merged.rows.to(rows.dtype))
+
+    def _places(self) -> torch.Tensor:
+        """Prompt positions of the anchors."""
+        assert self._merged is not None and self._merged_at is not None
+        return on_device(self._merged_at, self._merged.anchors)[self._merged.anchors]
+
+    @cached_property
+    def retention(self) -> NDArray[np.float64]:
+        """S_a(i), share of audio kept, per window with audio; empty where a method knows none."""
+        return _host(self._rates.retention if self._rates is not None else None)
+
+    @cached_property
+    def initial_rates(self) -> NDArray[np.float64]:
+        """rho'_v(i) of Eq. 5, per window with audio."""
+        return _host(self._rates.initial if self._rates is not None else None)
+
+    @cached_property
+    def rates(self) -> NDArray[np.float64]:
+        """Video pruning rates after Algorithm 1, per window with audio."""
+        return _host(self._rates.rates if self._rates is not None else None)
+
+
+def _host(values: torch.Tensor | None) -> NDArray[np.float64]:
+    if values is None:
+        return np.empty(0, dtype=np.float64)
+    array: NDArray[np.float64] = values.cpu().numpy()
+    return array

@@ -9,8 +9,11 @@ import torch
 NORM_EPSILON = 1e-6
 """Added to the norm before dividing: OmniZip, Eq. 4."""
 
-BLOCK_ELEMENTS = 2**22
-"""Elements of the largest temporary tensor (16 MB in float32), which keeps memory linear."""
+BLOCK_ELEMENTS = 2**19
+"""Elements of a temporary tensor on a CPU: 2 MB in float32, which stays in the cache."""
+
+DEVICE_BLOCK_ELEMENTS = 2**25
+"""The same on an accelerator, where few large kernels are cheap: 128 MB in float32."""
 
 
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -18,30 +21,57 @@ def working_dtype(dtype: torch.dtype) -> torch.dtype:
     return dtype if dtype in (torch.float32, torch.float64) else torch.float32
 
 
+def raised(rows: torch.Tensor) -> torch.Tensor:
+    """Rows in the working dtype: themselves, without a copy, unless they are of a half type."""
+    return rows.to(working_dtype(rows.dtype))
+
+
+def block_elements(like: torch.Tensor | None) -> int:
+    """Elements that one temporary tensor may have, which keeps memory linear."""
+    on_cpu = like is None or like.device.type == "cpu"
+    return BLOCK_ELEMENTS if on_cpu else DEVICE_BLOCK_ELEMENTS
+
+
+def blocks(count: int, elements_each: int, like: torch.Tensor | None = None) -> Iterator[slice]:
+    """Even slices over ``count`` items, as few as keep a block within :func:`block_elements`."""
+    most = max(1, block_elements(like) // max(1, elements_each))
+    pieces = -(-count // most)
+    step = -(-count // max(1, pieces))
+    return (slice(start, min(start + step, count)) for start in range(0, count, max(1, step)))
+
+
 def norms(rows: torch.Tensor) -> torch.Tensor:
-    """Norm of each row plus 1e-6, by which Eq. 4 of OmniZip divides; last axis dropped."""
-    lengths: torch.Tensor = torch.linalg.vector_norm(rows, dim=-1)
-    return lengths + NORM_EPSILON
+    """Norm of each row plus 1e-6, by which Eq. 4 of OmniZip divides.
+
+    Parameters
+    ----------
+    rows : tensor, shape (L, d)
+
+    Returns
+    -------
+    tensor, shape (L,), in the working dtype
+    """
+    dtype = working_dtype(rows.dtype)
+    lengths = [
+        torch.linalg.vector_norm(rows[block], dim=1, dtype=dtype)
+        for block in blocks(len(rows), rows.shape[1], rows)
+    ]
+    return torch.cat(lengths).add_(NORM_EPSILON) if lengths else rows.new_empty(0, dtype=dtype)
 
 
 def cosines(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Cosine of every row of ``left`` with every row of ``right``, shape (..., n, m).
-
-    Products are divided by the norms, not the rows before them: no copy of the rows is made.
-    """
-    products = left @ right.transpose(-1, -2)
-    return products.div_(norms(left)[..., :, None]).div_(norms(right)[..., None, :])
+    """Cosine of every row of ``left`` with every row of ``right``, shape (..., n, m)."""
+    own, other = (torch.linalg.vector_norm(rows, dim=-1) + NORM_EPSILON for rows in (left, right))
+    cosine: torch.Tensor = left @ right.transpose(-1, -2)
+    cosine /= own[..., :, None]
+    cosine /= other[..., None, :]
+    return cosine
 
 
 def aligned_cosine(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Cosine of row i of ``left`` with row i of ``right``: one number per row."""
-    return (left * right).sum(dim=-1) / (norms(left) * norms(right))
-
-
-def blocks(count: int, elements_each: int) -> Iterator[slice]:
-    """Slices over ``count`` items so that one block stays below ``BLOCK_ELEMENTS`` elements."""
-    step = max(1, BLOCK_ELEMENTS // max(1, elements_each))
-    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+    lengths = [torch.linalg.vector_norm(rows, dim=-1) + NORM_EPSILON for rows in (left, right)]
+    return (left * right).sum(dim=-1) / (lengths[0] * lengths[1])
 
 
 def descending(values: torch.Tensor) -> torch.Tensor:
@@ -55,7 +85,7 @@ def keep_best(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     Parameters
     ----------
     values : tensor, shape (B, P)
-    counts : integer tensor, shape (B,)
+    counts : tensor of whole numbers, shape (B,)
 
     Returns
     -------
@@ -67,5 +97,5 @@ def keep_best(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
 
 
 def on_device(numbers: object, like: torch.Tensor) -> torch.Tensor:
-    """Host integers as an int64 tensor beside ``like``."""
+    """Host integers as an int64 tensor beside ``like``; the host does not wait."""
     return torch.as_tensor(numbers, dtype=torch.int64).to(like.device, non_blocking=True)
