@@ -44,6 +44,11 @@ class GridSplit(NamedTuple):
         """
         return self.rest // self.contextual if self.contextual else 1
 
+    @property
+    def targets(self) -> slice:
+        """Which of the rest are targets."""
+        return slice(0, self.contextual * self.stride, self.stride)
+
 
 def split_grid(size: int, kept: int) -> GridSplit:
     """Split the ``kept`` tokens of a grid into dominant and contextual ones.

@@ -254,3 +254,20 @@ def test_scores_that_do_not_fit_are_refused(
         )
     assert field in str(error.value)
     assert "attention received" in str(error.value)
+
+
+@pytest.mark.parametrize("modality", ["audio", "video"])
+def test_scores_that_are_not_finite_are_refused_where_the_host_waits(modality: str) -> None:
+    prompt = Prompt([(12, 5)], 6, seed=8)
+    getattr(prompt, modality)[3] = np.nan
+    with pytest.raises(InvalidValueError, match="scores must be finite"):
+        prompt.select(0.5, 0.5).survivors()
+    if modality == "audio":
+        assert len(prompt.select(0, 0.5).survivors()) == 5 + 5 + 6
+
+
+@settings(max_examples=50, deadline=None)
+@given(prompts(), ratios, ratios)
+def test_gathered_rows_are_the_kept_ones(prompt: Prompt, rho_a: float, rho_v: float) -> None:
+    found = prompt.select(rho_a, rho_v)
+    assert torch.equal(found.gather(), found.embeddings[found.keep])

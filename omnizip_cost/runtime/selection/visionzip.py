@@ -73,34 +73,27 @@ def visionzip(
         Scores that are missing, or of another shape.
     """
     keep = torch.ones(layout.length, dtype=torch.bool, device=embeddings.device)
-    _keep_audio(keep, audio_scores, layout, audio_pruning)
-    merged = _keep_video(keep, embeddings, video_scores, layout, video_pruning)
-    return Selection(keep=keep, embeddings=merged)
+    ranked_by = []
+    kept = kept_count(layout.audio_tokens, audio_pruning)
+    if kept < layout.audio_tokens:
+        heard = _required("scores", "audio", audio_scores, layout.audio_tokens)
+        places = on_device(layout.audio_positions(), keep)
+        keep.index_fill_(0, places[descending(heard)[kept:]], False)
+        ranked_by.append(heard)
+    pruned = _pruned_grids(layout, video_pruning)
+    if pruned:
+        seen = _required("video_scores", "video", video_scores, layout.video_tokens)
+        embeddings = _compress(keep, embeddings, seen, pruned)
+        ranked_by.append(seen)
+    return Selection(
+        keep=keep, embeddings=embeddings, scores=torch.cat(ranked_by) if ranked_by else None
+    )
 
 
-def _keep_audio(
-    keep: torch.Tensor, scores: torch.Tensor | None, layout: Layout, pruning: float
-) -> None:
-    """Drop all but the best-scored audio tokens from ``keep``."""
-    tokens = layout.audio_tokens
-    kept = kept_count(tokens, pruning)
-    if kept == tokens:
-        return
-    scores = _required("scores", "audio", scores, tokens)
-    places = on_device(layout.audio_positions(), keep)
-    keep.index_fill_(0, places[descending(scores)[kept:]], False)
+def _pruned_grids(layout: Layout, pruning: float) -> dict[GridSplit, list[tuple[int, int]]]:
+    """Grids that lose tokens, those of one split together.
 
-
-def _keep_video(
-    keep: torch.Tensor,
-    embeddings: torch.Tensor,
-    scores: torch.Tensor | None,
-    layout: Layout,
-    pruning: float,
-) -> torch.Tensor:
-    """Drop video tokens from ``keep``; return the embeddings after merging.
-
-    Grids of one size and one split, all but a few, are computed together.
+    Each is given by its first prompt position and its first video token, counted over the clip.
     """
     alike: dict[GridSplit, list[tuple[int, int]]] = defaultdict(list)
     splits = visionzip_splits(layout.video_sizes, layout.tokens_per_grid, pruning)
@@ -110,19 +103,26 @@ def _keep_video(
         if split.kept < split.size:
             alike[split].append((grid.start, first))
         first += grid.size
-    if not alike:
-        return embeddings
-    scores = _required("video_scores", "video", scores, layout.video_tokens)
-    result = embeddings.clone() if any(split.contextual for split in alike) else embeddings
-    for split, members in alike.items():
+    return alike
+
+
+def _compress(
+    keep: torch.Tensor,
+    embeddings: torch.Tensor,
+    scores: torch.Tensor,
+    pruned: dict[GridSplit, list[tuple[int, int]]],
+) -> torch.Tensor:
+    """Drop tokens of these grids from ``keep``; return the prompt's rows after merging."""
+    merges = any(split.contextual for split in pruned)
+    result = embeddings.clone() if merges else embeddings
+    for split, members in pruned.items():
         inside = torch.arange(split.size, device=keep.device)
         for block in blocks(len(members), split.size * embeddings.shape[1], keep):
             starts = on_device(members[block], keep)
-            places = starts[:, :1] + inside
             order = descending(scores[starts[:, 1:] + inside])
-            rest = places.gather(1, order[:, split.dominant :].sort(dim=1).values)
-            last = split.contextual * split.stride
-            targets = rest[:, : last : split.stride]
+            others = order[:, split.dominant :].sort(dim=1).values
+            rest = starts[:, :1] + others
+            targets = rest[:, split.targets]
             keep.index_fill_(0, rest.flatten(), False)
             keep.index_fill_(0, targets.flatten(), True)
             if split.contextual:
@@ -147,13 +147,12 @@ def _contextual(rows: torch.Tensor, split: GridSplit) -> torch.Tensor:
     -------
     tensor, shape (B, contextual, d)
     """
-    at_targets = slice(None, split.contextual * split.stride, split.stride)
-    targets = rows[:, at_targets]
+    targets = rows[:, split.targets]
     similarity = rows @ targets.transpose(1, 2)
     similarity /= (torch.linalg.vector_norm(targets, dim=2) + NORM_EPSILON)[:, None]
     joined = similarity.max(dim=2).indices
     names = torch.arange(split.contextual, device=rows.device)
-    joined[:, at_targets] = names
+    joined[:, split.targets] = names
     member = (joined[:, None, :] == names[:, None]).to(rows.dtype)
     return (member @ rows) / member.sum(dim=2, keepdim=True)
 
