@@ -15,8 +15,8 @@ from weakref import WeakSet
 
 from torch import nn
 
-from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE
-from omnizip_cost.compression.settings import FASTV_LAYER, Mode
+from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
+from omnizip_cost.compression.settings import FASTV_LAYER, RHO_MAX, RHO_MIN, Mode
 from omnizip_cost.errors import UnsupportedModelError
 from omnizip_cost.runtime.kept import Handle, Kept
 from omnizip_cost.runtime.modules import find_text_model, find_thinker, thinker_family
@@ -42,6 +42,9 @@ def compressed(
     fastv_form: FastvForm = "materialised",
     anchor_share: float = ANCHOR_SHARE,
     merge: int = MERGE,
+    rho_min: float = RHO_MIN,
+    rho_max: float = RHO_MAX,
+    rounding: Rounding = "floor",
     seed: int = 0,
     observer: Observer | None = None,
 ) -> Iterator[Handle]:
@@ -59,7 +62,8 @@ def compressed(
     ----------
     thinker : Module
         A transformers Qwen2.5-Omni thinker, or a model that holds one.
-    method : {"full", "random", "fastv", "dycoke", "omnizip"}
+    method : str
+        A name that ``omnizip-cost methods`` lists.
     audio_pruning, video_pruning : float, optional
         rho_a and rho_v, given together.
     retained : float, optional
@@ -71,6 +75,8 @@ def compressed(
         Whole attention matrix as published, or only the row that is used.
     anchor_share, merge : float, int
         OmniZip's anchors per audio token and tokens merged into each (Sec. 3.2).
+    rho_min, rho_max, rounding : float, float, str
+        Bounds of a window's video pruning rate, and how tokens per grid are rounded (Sec. 3.3).
     seed : int
         For ``random``: every prefill draws anew from this seed.
     observer : callable, optional
@@ -82,7 +88,7 @@ def compressed(
 
     Raises
     ------
-    UnknownNameError, InvalidValueError
+    UnknownNameError, InvalidValueError, PluginError
         A wrong method, ratio or setting.
     UnsupportedModelError
         Another model, a thinker already inside such a block, or a call that cannot be pruned:
@@ -98,6 +104,9 @@ def compressed(
         fastv_form=fastv_form,
         anchor_share=anchor_share,
         merge=merge,
+        rho_min=rho_min,
+        rho_max=rho_max,
+        rounding=rounding,
         seed=seed,
     )
     model = find_thinker(thinker)

@@ -20,6 +20,8 @@ from torch import nn
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.runtime.request import FastvForm, Request
 from omnizip_cost.runtime.selection import Layout, fastv_keep
+from omnizip_cost.runtime.selection.fastv import fastv_kept
+from omnizip_cost.runtime.selection.rows import descending
 
 
 def last_token_attention(
@@ -112,11 +114,18 @@ class FastvLayers:
         """Expect the prefill of this prompt."""
         self._layout = layout
 
-    def end(self) -> torch.Tensor | None:
-        """Forget the prefill; return which tokens it kept, None if it did not get that far."""
-        keep = self._keep
+    def end(self) -> tuple[torch.Tensor, int] | None:
+        """Forget the prefill; return which tokens it kept and how many, None if none was ranked."""
+        keep, layout = self._keep, self._layout
         self._forget()
-        return keep
+        if keep is None or layout is None:
+            return None
+        return keep, self._kept(layout)
+
+    def _kept(self, layout: Layout) -> int:
+        """Tokens that go on: known before any is ranked."""
+        ranked = layout.video_tokens + layout.audio_tokens
+        return layout.length - ranked + fastv_kept(ranked, self.request.fastv_retained)
 
     def _on_query(self, module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
         if self._layout is not None:
@@ -136,8 +145,9 @@ class FastvLayers:
         if self._keep is None:
             with self._stage("selection"):
                 self._keep = self._rank(self._layout, *kwargs["position_embeddings"])
-                index = self._keep.nonzero()[:, 0]
-                if len(index) < hidden.shape[1]:
+                count = self._kept(self._layout)
+                if count < hidden.shape[1]:
+                    index = descending(self._keep.byte())[:count]
                     self._side = _gathered(kwargs, index)
                     hidden = hidden[:, index]
         if not self._side:

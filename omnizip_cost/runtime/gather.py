@@ -29,17 +29,17 @@ def three_rows(position_ids: torch.Tensor | None, embeddings: torch.Tensor) -> t
 
 
 def gathered(call: dict[str, Any], embeddings: torch.Tensor, index: torch.Tensor) -> Arguments:
-    """Prefill: embeddings (L, d), positions and mask of the survivors alone.
+    """Prefill: rows (kept, d), positions and mask of the survivors alone.
 
     Of four position rows the first only tells packed sequences apart: a gap in it would start a
     new sequence, so it is numbered anew. The other three go on as they were.
     """
     positions = call.get("position_ids")
-    rows = three_rows(positions, embeddings[None])[:, None, index]
+    rows = three_rows(positions, call["inputs_embeds"])[:, None, index]
     if positions is not None and positions.ndim == 3 and positions.shape[0] == 4:
         count = torch.arange(len(index), dtype=rows.dtype, device=rows.device)
         rows = torch.cat([count[None, None], rows])
-    changed = {"inputs_embeds": embeddings[index][None], "position_ids": rows}
+    changed = {"inputs_embeds": embeddings[None], "position_ids": rows}
     if (mask := call.get("attention_mask")) is not None:
         changed["attention_mask"] = mask[:, index]
     return (), {**call, **changed}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,15 +10,6 @@ import torch
 from omnizip_cost.errors import UnsupportedModelError
 from omnizip_cost.runtime.request import Request
 from omnizip_cost.runtime.selection import Layout, read_layout
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prompt:
-    """A prefill about to run: its token ids on the host, and where audio and video sit."""
-
-    token_ids: torch.Tensor
-    """int, shape (L,), on the host."""
-    layout: Layout
 
 
 def call_arguments(
@@ -49,8 +39,10 @@ def is_decode_step(call: Mapping[str, Any]) -> bool:
 
 def read_prompt(
     call: Mapping[str, Any], config: Any, request: Request, seen_grid: torch.Tensor | None
-) -> Prompt:
-    """Read a prefill call, or say in one sentence why it cannot be pruned.
+) -> Layout:
+    """Read where audio and video sit in a prefill call, or say why it cannot be pruned.
+
+    The token ids are copied to the host once, here.
 
     Parameters
     ----------
@@ -89,9 +81,9 @@ def read_prompt(
                 "the prompt ends in an audio or video token",
                 "end it with text, which is never pruned",
             )
-        if request.needs_windows:
+        if request.found.needs_windows:
             _refuse_undefined_windows(call, grid, layout, request)
-    return Prompt(token_ids=host, layout=layout)
+    return layout
 
 
 def _refuse_what_pruning_cannot_do(call: Mapping[str, Any], ids: torch.Tensor) -> None:

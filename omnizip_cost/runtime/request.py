@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE
+from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
+from omnizip_cost.compression.method import Method
 from omnizip_cost.compression.methods import require_method, resolve_pruning
 from omnizip_cost.compression.settings import (
     FASTV_FORMS,
     FASTV_LAYER,
-    MODES,
+    RHO_MAX,
+    RHO_MIN,
     FastvForm,
     Mode,
+    require_settings,
 )
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, require_ratio
 
@@ -35,19 +38,28 @@ class Request:
     fastv_form: FastvForm = "materialised"
     anchor_share: float = ANCHOR_SHARE
     merge: int = MERGE
+    rho_min: float = RHO_MIN
+    rho_max: float = RHO_MAX
+    rounding: Rounding = "floor"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require_method(self.method)
         owner = self._owner
-        for name in ("audio_pruning", "video_pruning", "retained", "anchor_share"):
+        for name in ("audio_pruning", "video_pruning", "retained"):
             if (value := getattr(self, name)) is not None:
                 require_ratio(owner, name, value)
-        if self.mode not in MODES:
-            raise UnknownNameError("mode", str(self.mode), MODES)
+        require_settings(
+            owner,
+            anchor_share=self.anchor_share,
+            merge=self.merge,
+            mode=self.mode,
+            rho_min=self.rho_min,
+            rho_max=self.rho_max,
+            rounding=self.rounding,
+        )
         if self.fastv_form not in FASTV_FORMS:
             raise UnknownNameError("FastV form", str(self.fastv_form), FASTV_FORMS)
-        for name, least in (("fastv_layer", 1), ("merge", 0), ("seed", 0)):
+        for name, least in (("fastv_layer", 1), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InvalidValueError(owner, name, f"a whole number, {least} or more", value)
@@ -58,7 +70,7 @@ class Request:
         if (pair[0] is None) != (pair[1] is None):
             missing = "audio_pruning" if pair[0] is None else "video_pruning"
             raise InvalidValueError(owner, missing, "given together with its partner", None)
-        if self.method == "full":
+        if self.found.prunes == "nothing":
             if self.retained not in (None, 1) or any(pair):
                 raise InvalidValueError(
                     owner, "retained", "1, since nothing is pruned", self.retained
@@ -67,34 +79,39 @@ class Request:
             raise InvalidValueError(
                 owner, "retained", "a ratio in [0, 1]", None, "or give both pruning ratios"
             )
-        if self.method == "fastv" and self.retained is None and pair[0] != pair[1]:
+        if self.found.ranks_together and self.retained is None and pair[0] != pair[1]:
             raise InvalidValueError(
                 owner,
                 "video_pruning",
                 f"equal to audio_pruning ({pair[0]})",
                 pair[1],
-                "FastV ranks both modalities together: give retained instead",
+                f"{self.found.title} ranks both modalities together: give retained instead",
             )
 
     @property
+    def found(self) -> Method:
+        """The method of that name."""
+        return require_method(self.method)
+
+    @property
+    def inside_decoder(self) -> bool:
+        """Whether tokens leave between two decoder layers, as FastV's do."""
+        return self.prunes and self.found.prunes == "inside the decoder"
+
+    @property
     def _owner(self) -> str:
-        return f"method {self.method!r}"
+        return f"method {self.found.name!r}"
 
     @property
     def prunes(self) -> bool:
         """False when nothing can be dropped: the stock model runs untouched."""
-        if self.method == "full":
+        if self.found.prunes == "nothing":
             return False
-        if self.method == "fastv":
+        if self.found.prunes == "inside the decoder":
             return self.fastv_retained != 1
         if self.audio_pruning is not None:
             return bool(self.audio_pruning or self.video_pruning)
         return self.retained != 1
-
-    @property
-    def needs_windows(self) -> bool:
-        """True when the choice depends on grids and windows, not on token ids alone."""
-        return self.method in ("dycoke", "omnizip")
 
     @property
     def fastv_retained(self) -> float:
@@ -111,7 +128,7 @@ class Request:
             return float(self.audio_pruning), float(self.video_pruning)
         assert self.retained is not None
         return resolve_pruning(
-            self.method,
+            self.found,
             self.retained,
             video_tokens=video_tokens,
             audio_tokens=audio_tokens,

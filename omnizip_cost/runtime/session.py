@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from omnizip_cost.compression.methods import METHODS
 from omnizip_cost.errors import UnsupportedModelError
 from omnizip_cost.runtime.fastv_layers import FastvLayers
 from omnizip_cost.runtime.gather import Arguments, gathered, three_rows, trimmed
@@ -23,7 +24,6 @@ from omnizip_cost.runtime.modules import (
     find_vision_encoder,
 )
 from omnizip_cost.runtime.prompt import (
-    Prompt,
     cached_tokens,
     call_arguments,
     is_decode_step,
@@ -31,7 +31,7 @@ from omnizip_cost.runtime.prompt import (
 )
 from omnizip_cost.runtime.request import Request
 from omnizip_cost.runtime.scores import ScoreTap
-from omnizip_cost.runtime.selection import Selection, select
+from omnizip_cost.runtime.selection import Layout, Selection, select
 
 Observer = Callable[[str, Literal["start", "stop"]], None]
 """Called around a stage with its name, so that a profiler can time it."""
@@ -41,7 +41,7 @@ Observer = Callable[[str, Literal["start", "stop"]], None]
 class _Prefill:
     """A prefill on its way: read before the thinker runs, closed after the text model has."""
 
-    prompt: Prompt
+    layout: Layout
     positions: torch.Tensor | None = None
     keep: torch.Tensor | None = None
     kept_tokens: int = 0
@@ -61,16 +61,15 @@ class Session:
         self.owner: Any = find_text_owner(thinker)
         self.vision = find_vision_encoder(thinker)
         self.request = request
+        self.method = request.found
         self.observer = observer
         self.handle = Handle(request)
         self.fastv = (
-            FastvLayers(self.text, request, self._stage)
-            if request.method == "fastv" and request.prunes
-            else None
+            FastvLayers(self.text, request, self._stage) if request.inside_decoder else None
         )
         self.tap = (
             ScoreTap(find_audio_encoder(thinker), mode=request.mode)
-            if request.method == "omnizip" and request.prunes
+            if "audio" in self.method.scores and request.prunes
             else None
         )
         self._names = {
@@ -123,8 +122,8 @@ class Session:
         self.handle.last = None
         if self.tap is not None:
             self.tap.clear()
-        prompt = read_prompt(call, self.thinker.config, self.request, self._seen_grid)
-        self._prefill = _Prefill(prompt=prompt)
+        layout = read_prompt(call, self.thinker.config, self.request, self._seen_grid)
+        self._prefill = _Prefill(layout=layout)
         return None
 
     def _placed(self, call: dict[str, Any]) -> Arguments | None:
@@ -144,7 +143,7 @@ class Session:
         now = self._prefill
         if now is None:
             return trimmed(call) if self.request.prunes else None
-        embeddings, layout = call["inputs_embeds"], now.prompt.layout
+        embeddings, layout = call["inputs_embeds"], now.layout
         if embeddings.shape[1] != layout.length:
             raise UnsupportedModelError(
                 "compressed thinker",
@@ -153,17 +152,17 @@ class Session:
             )
         now.positions = three_rows(call.get("position_ids"), embeddings)
         if not self.request.prunes or not layout.windows:
-            now.selection = self._select(now.prompt, embeddings[0], (0.0, 0.0))
+            now.selection = self._select(layout, embeddings[0], (0.0, 0.0))
             now.keep, now.kept_tokens = now.selection.keep, layout.length
             return None
         if self.fastv is not None:
             self.fastv.begin(layout)
             return None
         with self._stage("selection"):
-            selection = self._select(now.prompt, embeddings[0], None)
-            index = selection.keep.nonzero()[:, 0]
+            selection = self._select(layout, embeddings[0], None)
+            index = selection.survivors()
             untouched = len(index) == layout.length
-            pruned = None if untouched else gathered(call, selection.embeddings, index)
+            pruned = None if untouched else gathered(call, selection.gather(), index)
         now.selection, now.keep, now.kept_tokens = selection, selection.keep, len(index)
         return pruned
 
@@ -178,7 +177,7 @@ class Session:
         if now is None or output is None:
             return
         if ranked is not None:
-            now.keep, now.kept_tokens = ranked, int(ranked.sum())
+            now.keep, now.kept_tokens = ranked
         assert now.keep is not None and now.positions is not None
         layers = len(self.text.layers)
         full = self.request.fastv_layer if ranked is not None else 0
@@ -186,8 +185,8 @@ class Session:
             method=self.request.method,
             keep=now.keep,
             full_positions=now.positions,
-            layer_tokens=(now.prompt.layout.length,) * full + (now.kept_tokens,) * (layers - full),
-            layout=now.prompt.layout,
+            layer_tokens=(now.layout.length,) * full + (now.kept_tokens,) * (layers - full),
+            layout=now.layout,
             selection=now.selection,
         )
         self.handle.last = kept
@@ -196,25 +195,25 @@ class Session:
             self._caches[cache] = kept
 
     def _select(
-        self, prompt: Prompt, embeddings: torch.Tensor, pair: tuple[float, float] | None
+        self, layout: Layout, embeddings: torch.Tensor, pair: tuple[float, float] | None
     ) -> Selection:
-        request, layout, config = self.request, prompt.layout, self.thinker.config
+        request = self.request
         rho_a, rho_v = pair or request.pair(
             video_tokens=layout.video_tokens, audio_tokens=layout.audio_tokens
         )
         return select(
-            "full" if request.method == "fastv" else request.method,
+            METHODS["full"] if self.method.prunes == "inside the decoder" else self.method,
             embeddings,
             self.tap.scores if self.tap is not None and pair is None else None,
-            prompt.token_ids,
-            audio_id=config.audio_token_id,
-            video_id=config.video_token_id,
-            tokens_per_grid=layout.tokens_per_grid,
+            layout,
             audio_pruning=rho_a,
             video_pruning=rho_v,
             anchor_share=request.anchor_share,
             merge=request.merge,
             mode=request.mode,
+            rho_min=request.rho_min,
+            rho_max=request.rho_max,
+            rounding=request.rounding,
             seed=request.seed,
         )
 
