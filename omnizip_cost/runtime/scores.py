@@ -25,6 +25,9 @@ __all__ = ["ENCODER_POOLING", "ScoreTap", "audio_scores", "proxy_scores"]
 ENCODER_POOLING: dict[str, int] = {"Qwen2_5OmniAudioEncoder": 2, "Qwen3OmniMoeAudioEncoder": 1}
 """Hidden states averaged into one audio token after the last layer, by encoder class."""
 
+_LEAST_QUERIES = 64
+"""Queries of a chunk: with fewer, reading the keys anew costs more than it saves memory."""
+
 _ATTENTIONS = ("Qwen2_5OmniAudioAttention", "Qwen3OmniMoeAudioAttention")
 
 
@@ -105,7 +108,7 @@ def _in_blocks(
         q = query[:, start:stop].view(heads, count, length, size)
         k = key[:, start:stop].view(heads, count, length, size)
         out = received[start:stop].view(count, length)
-        for block in blocks(count, heads * length * length):
+        for block in blocks(count, heads * length * length, query):
             weights = (q[:, block] @ k[:, block].transpose(2, 3)).softmax(dim=3)
             out[block] = weights.sum(dim=2).mean(dim=0)
         start = stop
@@ -116,10 +119,11 @@ def _over_clip(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
     """Attention received when every query sees the whole clip, summed over chunks of queries."""
     heads, positions, _ = query.shape
     received = query.new_zeros(positions)
-    for chunk in blocks(positions, heads * positions):
-        weights = (query[:, chunk] @ key.transpose(1, 2)).softmax(dim=2)
-        received += weights.sum(dim=1).mean(dim=0)
-    return received
+    for some in blocks(heads, _LEAST_QUERIES * positions, query):
+        q, k = query[some], key[some].transpose(1, 2)
+        for chunk in blocks(positions, len(q) * positions, query):
+            received += (q[:, chunk] @ k).softmax(dim=2).sum(dim=(0, 1))
+    return received / heads
 
 
 class ScoreTap:

@@ -70,8 +70,9 @@ def cosines(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 def aligned_cosine(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Cosine of row i of ``left`` with row i of ``right``: one number per row."""
-    lengths = [torch.linalg.vector_norm(rows, dim=-1) + NORM_EPSILON for rows in (left, right)]
-    return (left * right).sum(dim=-1) / (lengths[0] * lengths[1])
+    own, other = (torch.linalg.vector_norm(rows, dim=-1) + NORM_EPSILON for rows in (left, right))
+    cosine: torch.Tensor = (left * right).sum(dim=-1) / (own * other)
+    return cosine
 
 
 def descending(values: torch.Tensor) -> torch.Tensor:
