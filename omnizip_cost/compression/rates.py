@@ -234,7 +234,8 @@ def _official(
 ) -> Array:
     """The published normalisation, which misses its budget whenever the clip binds.
 
-    Sums run from the first window to the last, so that two kinds of arrays agree in every bit.
+    Sums run from the first window to the last and the factor is taken before it is applied: the
+    published code's order, which the golden rates show in their last bit.
     """
     lo, hi = bounds
     rates = xp.clip(initial, lo, hi)
@@ -249,7 +250,8 @@ def _official(
     free = (place != xp.argmin(initial)) & (place != xp.argmax(initial))
     movable, size = total(weights * rates * free), total(weights * free)
     frozen = total(weights * rates * ~free)
-    scaled = xp.clip(rates * (target - frozen) / (movable + (movable == 0)), lo, hi)
+    factor = (target - frozen) / (movable + (movable == 0))
+    scaled = xp.clip(rates * factor, lo, hi)
     scaled = xp.where(free & (movable > 0), scaled, rates)
     missing = target - total(weights * scaled)
     moved = xp.clip(scaled + missing / (size + (size == 0)), lo, hi)
