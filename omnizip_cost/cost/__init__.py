@@ -1,5 +1,6 @@
 """What it *takes*: multiply-adds per op, named conventions, Eq. 9, exact counts."""
 
+from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even
 from omnizip_cost.cost.conventions import (
     CONVENTIONS,
     EQ9_DECODE_STEPS,
@@ -9,6 +10,7 @@ from omnizip_cost.cost.conventions import (
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
+from omnizip_cost.cost.overhead import Overhead, overhead
 from omnizip_cost.cost.rows import ENCODER_FAMILIES, CostRow, count, share_left, total_flops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops
 
@@ -16,14 +18,19 @@ __all__ = [
     "CONVENTIONS",
     "ENCODER_FAMILIES",
     "EQ9_DECODE_STEPS",
+    "MOST_TOKENS",
+    "BreakEven",
     "Convention",
     "CostRow",
     "Op",
+    "Overhead",
     "SelectionOp",
     "audio_encoder_ops",
+    "break_even",
     "count",
     "decoder_ops",
     "executed_convention",
+    "overhead",
     "require_convention",
     "selection_ops",
     "share_left",

@@ -16,8 +16,8 @@ from omnizip_cost.workload.workload import Window, Workload
 Amount = Callable[[int], Any]
 """FLOPs or seconds at a length."""
 
-MOST_TOKENS = 1_000_000
-"""Longest clip looked at: audio and video tokens, far beyond any context of these models."""
+MOST_TOKENS = 250_000
+"""Longest clip looked at: audio and video tokens, eight times the context of Qwen2.5-Omni."""
 
 SECOND_TOKENS = 25
 """Step of a clip of sound alone: one second of audio tokens in Qwen2.5-Omni."""

@@ -22,6 +22,7 @@ PlanAt = Callable[[Workload], Plan]
 class Overhead:
     """Selection of one plan under one convention, beside what it saves of prefill."""
 
+    convention: str
     flops: int
     saved_flops: int
     """Prefill of full tokens less that of the plan, decoder and LM head."""
@@ -33,6 +34,18 @@ class Overhead:
     def share(self) -> float | None:
         """Selection as a share of what it saves; None where nothing is saved."""
         return self.flops / self.saved_flops if self.saved_flops > 0 else None
+
+    @property
+    def saves_from_tokens(self) -> int | None:
+        """Fewest audio and video tokens that save; None where even one window does, or none."""
+        first = self.break_even.first
+        return None if first in (None, self.break_even.least) else self.tokens(first)
+
+    @property
+    def saves_to_tokens(self) -> int | None:
+        """Most audio and video tokens that save; None where every longer clip does, or none."""
+        last = self.break_even.last
+        return None if last in (None, self.break_even.most) else self.tokens(last)
 
     @property
     def worded(self) -> str:
@@ -81,6 +94,7 @@ def overhead(
         most=longest(work),
     )
     return Overhead(
+        convention=chosen.name,
         flops=_spent(here),
         saved_flops=_saved(spec, work, here, chosen),
         break_even=found,

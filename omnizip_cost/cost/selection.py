@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from omnizip_cost import formulas
 from omnizip_cost.compression.counts import anchor_stride, grid_sizes, kept_count
+from omnizip_cost.compression.methods import require_method
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.encoders import attention_blocks
+from omnizip_cost.errors import PluginError, UnknownNameError
 from omnizip_cost.specs.spec import ThinkerSpec
 
 
@@ -45,8 +47,22 @@ def selection_ops(spec: ThinkerSpec, plan: Plan) -> tuple[SelectionOp, ...] | No
     """
     if not prunes(plan):
         return ()
-    steps = _STEPS.get(plan.method)
-    return None if steps is None else tuple(steps(plan, spec))
+    if plan.method in _STEPS:
+        return tuple(_STEPS[plan.method](plan, spec))
+    return _stated(plan, spec)
+
+
+def _stated(plan: Plan, spec: ThinkerSpec) -> tuple[SelectionOp, ...] | None:
+    """Steps that a method of another package states; the scores it asks for come on top."""
+    try:
+        method = require_method(plan.method)
+    except (UnknownNameError, PluginError):  # measured elsewhere, where its package was at hand
+        return None
+    own = method.selection_ops(plan, spec)
+    if own is None:
+        return None
+    scores = [_audio_scores(plan, spec)] if "audio" in method.scores and plan.audio_tokens else []
+    return (*scores, *own)
 
 
 def prunes(plan: Plan) -> bool:

@@ -167,7 +167,7 @@ def _pull(
     sums, totals = torch.zeros_like(old), old.new_zeros(len(old))
     for block in blocks(len(rows), len(old), rows):
         table = (group[None, block] == names[:, None]) * weights[None, block]
-        sums.addmm_(table, rows[block])
+        torch.addmm(sums, table, rows[block], out=sums)
         totals += table.sum(dim=1)
     mean = sums / totals.clamp(min=torch.finfo(old.dtype).tiny)[:, None]
     return torch.where(totals[:, None] > 0, (old + mean) / 2, old)
