@@ -38,6 +38,7 @@ class Sound:
     layout: str = "mono"
     codec: str = "aac"
     default: bool | None = None
+    level: float = 0.5
 
 
 def write(path: Path, *streams: Pictures | Sound) -> Path:
@@ -87,7 +88,7 @@ def _pictures(stream: Pictures) -> Any:
 def _tone(stream: Sound, target: Any) -> Any:
     channels = av.AudioLayout(stream.layout).nb_channels
     time = np.arange(round(stream.seconds * stream.rate)) / stream.rate
-    tone = np.tile(0.5 * np.sin(2 * np.pi * 440 * time), (channels, 1)).astype(np.float32)
+    tone = np.tile(stream.level * np.sin(2 * np.pi * 440 * time), (channels, 1)).astype(np.float32)
     block = 65_536
     resampler = av.AudioResampler(format=target.format.name, layout=stream.layout, rate=stream.rate)
     fifo_sized = target.codec_context.frame_size or block

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
@@ -13,11 +15,20 @@ import typer
 
 from omnizip_cost.cli.inputs import InputOptions, MaxFramesOption, MaxPixelsOption
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.cli.profile import DEFAULT_DTYPES
+from omnizip_cost.cli.progress import say
 from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN
-from omnizip_cost.errors import InputFileError
+from omnizip_cost.errors import InputFileError, InvalidValueError, UnknownNameError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import WindowRow
+    from omnizip_cost.runtime.clip_selection import ClipSelection, Pruning
+    from omnizip_cost.runtime.kept_tables import KeptWindow
+
+MODEL = "qwen2.5-omni-7b"
+OUT = Path("out/allocate")
+FIGURES = ("kept", "windows")
+"""What is drawn of a media file."""
 
 SourceArgument = Annotated[
     str,
@@ -39,35 +50,75 @@ def allocate_command(
     rho_max: Annotated[float, typer.Option("--rho-max", help="Largest window rate.")] = RHO_MAX,
     mode: Annotated[str, typer.Option("--mode", help="`paper` or `official`.")] = "paper",
     model: Annotated[
-        str, typer.Option("--model", help="Whose token layout; used with a media file.")
-    ] = "qwen2.5-omni-7b",
+        str | None,
+        typer.Option("--model", help=f"Whose token layout; with a media file [{MODEL}]."),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            help="Folder or hub id with weights: its encoders score sound and see video; "
+            "else stated proxies do.",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="`cpu` or `cuda`.")] = "cpu",
     max_pixels: MaxPixelsOption = None,
     max_frames: MaxFramesOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help=f"Folder for tables and figures of a media file [{OUT}]."),
+    ] = None,
+    width: Annotated[
+        str, typer.Option("--width", help="Of the figures: `column` or `page`.")
+    ] = "page",
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """Algorithm 1: video pruning rate per window, guided by the audio kept there.
 
+    Of a media file, the whole selection is run, and a figure shows the tokens kept (with `--json`
+    or `--csv`, only when `--out` is given).
+
     Example: `omnizip-cost allocate out/demo/clip.mp4 --video-pruning 0.7` (after `demo`)
     """
+    printed = as_json or as_csv
     if Path(source).suffix.lower() == ".csv":
+        _refuse_beside_table(model=model, checkpoint=checkpoint, out=out)
         rows = _from_table(Path(source), video_pruning, mode, rho_min, rho_max)
-    else:
-        options = InputOptions(clip=source, max_pixels=max_pixels, max_frames=max_frames)
-        rows = _from_clip(options, model, audio_pruning, video_pruning, mode, rho_min, rho_max)
-    if emit(rows, as_json=as_json, as_csv=as_csv):
+        if not emit(rows, as_json=as_json, as_csv=as_csv):
+            _show_table(rows, video_pruning, mode)
         return
+    from omnizip_cost.cli.publish import draw_figures, write_kept
+    from omnizip_cost.plotting.canvas import figure_width_in
+    from omnizip_cost.runtime.clip_selection import Pruning
+    from omnizip_cost.runtime.kept_tables import kept_windows
+
+    figure_width_in(width)
+    pruning = Pruning(
+        audio_pruning=audio_pruning,
+        video_pruning=video_pruning,
+        mode=mode,  # type: ignore[arg-type]
+        rho_min=rho_min,
+        rho_max=rho_max,
+    )
+    options = InputOptions(clip=source, max_pixels=max_pixels, max_frames=max_frames)
+    case = _selected(options, pruning, model=model, checkpoint=checkpoint, device=device)
+    folder = out or (None if printed else OUT)
+    windows = kept_windows(case) if folder is None else write_kept(folder, case)
+    paths = [] if folder is None else draw_figures(folder, FIGURES, width=width)
+    if not emit(windows, as_json=as_json, as_csv=as_csv):
+        _show_clip(windows, case, [str(path) for path in paths if path.suffix == ".png"])
+
+
+def _show_table(rows: Sequence[WindowRow], video_pruning: float, mode: str) -> None:
     show(
         f"Algorithm 1 ({mode} mode) at rho_v = {video_pruning:g}",
-        ("window", "audio", "video", "retention", "initial rate", "rate"),
+        ("window", "video", "retention", "initial rate", "rate"),
         [
             (
                 str(row.window),
-                "-" if row.audio_tokens is None else f"{row.audio_tokens:,}",
                 "-" if row.video_tokens is None else f"{row.video_tokens:,}",
-                "no audio" if row.retention is None else f"{row.retention:.3f}",
-                "-" if row.initial_rate is None else f"{row.initial_rate:.4f}",
-                f"{row.rate:.4f}",
+                *_rates(row),
             )
             for row in rows
         ],
@@ -75,33 +126,80 @@ def allocate_command(
     )
 
 
-def _from_clip(
+def _show_clip(rows: Sequence[KeptWindow], case: ClipSelection, pictures: Sequence[str]) -> None:
+    first = rows[0]
+    show(
+        f"{first.clip}, {first.label}: Algorithm 1 ({first.mode} mode) at rho_v = {first.rho_v:g}",
+        ("window", "time (s)", "audio", "kept", "video", "kept", "retention", "initial rate",
+         "rate"),
+        [
+            (
+                str(row.window),
+                f"{row.start_s:g}-{row.end_s:g}",
+                f"{row.audio_tokens:,}",
+                f"{row.audio_kept:,}",
+                f"{row.video_tokens:,}",
+                f"{row.video_kept:,}",
+                *_rates(row),
+            )
+            for row in rows
+        ],
+        notes=[
+            f"{first.realised:.1%} of audio and video tokens kept (nominal {first.nominal:.1%})",
+            *case.workload.notes,
+            *case.selection.notes,
+            f"scores: {first.scores}; video features: {first.video_features}",
+            *(f"figure: {path}" for path in pictures),
+        ],
+    )  # fmt: skip
+
+
+def _rates(row: WindowRow) -> tuple[str, str, str]:
+    return (
+        "no audio" if row.retention is None else f"{row.retention:.3f}",
+        "-" if row.initial_rate is None else f"{row.initial_rate:.4f}",
+        f"{row.rate:.4f}",
+    )
+
+
+def _refuse_beside_table(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidValueError("allocate", f"--{name}", "left out beside a table", str(value))
+
+
+def _selected(
     options: InputOptions,
-    model: str,
-    audio_pruning: float,
-    video_pruning: float,
-    mode: str,
-    rho_min: float,
-    rho_max: float,
-) -> list[WindowRow]:
-    from omnizip_cost.errors import require_ratio
-    from omnizip_cost.runtime.windows import proxy_windows
+    pruning: Pruning,
+    *,
+    model: str | None,
+    checkpoint: str | None,
+    device: str,
+) -> ClipSelection:
+    """Decode the clip and select on it, by a checkpoint's encoders or by the proxies."""
+    from omnizip_cost.runtime.clip_selection import select_by_model, select_by_proxy
     from omnizip_cost.specs import load_spec
     from omnizip_cost.workload import decode_clip
 
-    require_ratio("allocation", "audio_pruning", audio_pruning)
-    spec = load_spec(model)
     assert options.clip is not None
+    if checkpoint is None:
+        spec = load_spec(model or MODEL)
+        return select_by_proxy(
+            decode_clip(options.clip, spec, options.settings(spec)), spec, pruning
+        )
+    if model is not None:
+        raise InvalidValueError("allocate", "--model", "left out beside --checkpoint", model)
+    if device not in DEFAULT_DTYPES:
+        raise UnknownNameError("device", device, DEFAULT_DTYPES)
+    from omnizip_cost.runtime.build import load_checkpoint, quieten_transformers
+
+    say(f"loading {checkpoint}")
+    if not sys.stderr.isatty():
+        quieten_transformers()
+    build: dict[str, str] = {"dtype": DEFAULT_DTYPES[device], "device": device}
+    thinker, spec = load_checkpoint(checkpoint, **build)
     clip = decode_clip(options.clip, spec, options.settings(spec))
-    return proxy_windows(
-        clip,
-        clip.workload(spec),
-        audio_pruning=audio_pruning,
-        video_pruning=video_pruning,
-        mode=mode,  # type: ignore[arg-type]
-        rho_min=rho_min,
-        rho_max=rho_max,
-    )
+    return select_by_model(clip, spec, pruning, thinker, **build)
 
 
 def _from_table(

@@ -12,7 +12,7 @@ from omnizip_cost.cli.compare import print_compared
 from omnizip_cost.cli.inputs import InputOptions
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 from omnizip_cost.cli.progress import progress_bar, say
-from omnizip_cost.cli.publish import draw_figures, write_report, write_tables
+from omnizip_cost.cli.publish import draw_figures, write_kept, write_report, write_tables
 from omnizip_cost.errors import InputFileError, InvalidValueError, MediaError
 
 if TYPE_CHECKING:
@@ -154,24 +154,23 @@ def _operators(
 
 
 def _write_theory(decoded: Clip, out: Path) -> None:
-    """Write window rates from the labelled proxy, and the released model's FLOPs on this clip."""
+    """Write what the labelled proxies keep, and the released model's FLOPs on this clip."""
     from omnizip_cost.compare import convention_rows
     from omnizip_cost.compression import make_plan
     from omnizip_cost.cost import EQ9_DECODE_STEPS
     from omnizip_cost.results import write_table
-    from omnizip_cost.runtime.windows import proxy_windows
+    from omnizip_cost.runtime.clip_selection import Pruning, select_by_proxy
     from omnizip_cost.specs import load_spec
 
     spec = load_spec(ON_PAPER)
     work = decoded.workload(spec)
     pair: dict[str, Any] = {"audio_pruning": PAPER_PAIR[0], "video_pruning": PAPER_PAIR[1]}
-    label = f"OmniZip {PAPER_PAIR}"
+    pruning = Pruning(**pair)
     plans = {
         "Full tokens": make_plan("full", work, spec),
-        label: make_plan("omnizip", work, spec, **pair),
+        pruning.label: make_plan("omnizip", work, spec, **pair),
     }
     rows = convention_rows(spec, plans, work, EQ9_DECODE_STEPS)
     write_table(rows, out / "tables" / "conventions.csv")
     with suppress(MediaError):  # a silent clip: nothing guides the windows, so no table of them
-        windows = proxy_windows(decoded, work, label=label, **pair)
-        write_table(windows, out / "tables" / "windows.csv")
+        write_kept(out, select_by_proxy(decoded, spec, pruning))

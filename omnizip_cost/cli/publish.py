@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from omnizip_cost.compare import CompareRow
     from omnizip_cost.report import FigureLink
     from omnizip_cost.results import MeasurementRow
+    from omnizip_cost.runtime.clip_selection import ClipSelection
+    from omnizip_cost.runtime.kept_tables import KeptWindow
 
 CAPTIONS = {
     "speedup": "Prefill speed-up against the share of audio and video tokens kept: "
     "Eq. 9, the exact count, and what was observed (bars: quartiles).",
     "stages": "Time per stage of one pass.",
     "windows": "Audio kept and video pruned, window by window (as the paper's Fig. 7).",
+    "kept": "What was kept of the clip: tokens of its frames, its sound, and the rates beneath. "
+    "Without a checkpoint, scores and video features are the stated proxies.",
     "conventions": "FLOPs of one configuration under every named convention.",
 }
 
@@ -34,20 +38,34 @@ def write_tables(
     write_table(stage_rows(measured), folder / "tables" / "stages.csv")
 
 
-def draw_figures(folder: Path) -> list[str]:
-    """Draw every figure whose table is in ``folder/tables``; return their names."""
+def write_kept(folder: Path, case: ClipSelection) -> list[KeptWindow]:
+    """Write what was kept of a clip to ``folder/tables``; return the rows of its windows."""
+    from omnizip_cost.results import write_table
+    from omnizip_cost.runtime.kept_tables import kept_tokens, kept_windows, shown_grids
+
+    windows = kept_windows(case)
+    tables = folder / "tables"
+    write_table(windows, tables / "windows.csv")
+    write_table(kept_tokens(case), tables / "kept.parquet")
+    write_table(shown_grids(case), tables / "kept_frames.parquet")
+    return windows
+
+
+def draw_figures(
+    folder: Path, names: Sequence[str] | None = None, *, width: str = "column"
+) -> list[Path]:
+    """Draw figures from ``folder/tables``, all that have their tables there by default."""
     from omnizip_cost.plotting import draw_all
 
-    names = drawable(folder / "tables")
-    draw_all(folder / "tables", folder / "figures", names)
-    return names
+    tables = folder / "tables"
+    return draw_all(tables, folder / "figures", names or drawable(tables), width=width)
 
 
 def drawable(tables: Path) -> list[str]:
     """Name the figures whose tables are in the folder."""
-    from omnizip_cost.plotting import FIGURES
+    from omnizip_cost.plotting import drawable as named
 
-    return [name for name, entry in FIGURES.items() if (tables / f"{entry.table}.csv").is_file()]
+    return named(tables)
 
 
 def write_report(

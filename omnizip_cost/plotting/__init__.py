@@ -6,7 +6,14 @@ method, marker means model, hatch means stage. No function touches pyplot or nee
 
 from omnizip_cost.plotting.canvas import save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
-from omnizip_cost.plotting.registry import FIGURES, FigureEntry, draw_all, run_program
+from omnizip_cost.plotting.kept import draw_kept
+from omnizip_cost.plotting.registry import (
+    FIGURES,
+    FigureEntry,
+    draw_all,
+    drawable,
+    run_program,
+)
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.stages import draw_stages
 from omnizip_cost.plotting.windows import draw_windows
@@ -16,9 +23,11 @@ __all__ = [
     "FigureEntry",
     "draw_all",
     "draw_conventions",
+    "draw_kept",
     "draw_speedup",
     "draw_stages",
     "draw_windows",
+    "drawable",
     "run_program",
     "save_figure",
 ]

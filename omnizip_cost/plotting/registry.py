@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError
 from omnizip_cost.plotting.canvas import FORMATS, save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
+from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.stages import draw_stages
 from omnizip_cost.plotting.style import WIDTHS_IN
@@ -34,6 +36,8 @@ class FigureEntry:
     made_by: str
     """Command that writes the table."""
     draw: Callable[..., Figure]
+    beside: tuple[str, ...] = ()
+    """Stems of further tables that are drawn with it, in the order ``draw`` takes them."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -57,6 +61,14 @@ FIGURES: dict[str, FigureEntry] = {
             table="windows",
             made_by="omnizip-cost demo --clip CLIP --out DIR",
             draw=draw_windows,
+        ),
+        FigureEntry(
+            name="kept",
+            title="Tokens kept of one clip, on its frames and its sound",
+            table="kept",
+            beside=("windows", "kept_frames"),
+            made_by="omnizip-cost allocate CLIP --video-pruning R --out DIR",
+            draw=draw_kept,
         ),
         FigureEntry(
             name="stages",
@@ -88,7 +100,7 @@ def draw_all(
     Parameters
     ----------
     tables_dir
-        Folder that holds ``compare``, ``windows``, ``stages`` and ``conventions`` as CSV.
+        Folder that holds the tables, as CSV or Parquet.
     out_dir
         Folder for the figures; made when absent.
     names
@@ -109,31 +121,43 @@ def draw_all(
         If a table is missing (the message names the command that makes it) or a file fails.
     """
     entries = [_entry(name) for name in (FIGURES if names is None else names)]
-    tables = [read_table(table_path(entry, tables_dir)) for entry in entries]
+    inputs = [[read_table(path) for path in table_paths(entry, tables_dir)] for entry in entries]
     written: list[Path] = []
-    for entry, table in zip(entries, tables, strict=True):
-        written += save_figure(entry.draw(table, width=width), entry.name, out_dir)
+    for entry, tables in zip(entries, inputs, strict=True):
+        written += save_figure(entry.draw(*tables, width=width), entry.name, out_dir)
     return written
 
 
-def table_path(entry: FigureEntry, tables_dir: str | Path) -> Path:
-    """Find the table of a figure in a folder.
+def table_paths(entry: FigureEntry, tables_dir: str | Path) -> list[Path]:
+    """Find the tables of a figure in a folder, in the order it takes them.
 
     Raises
     ------
     InputFileError
-        If it is not there.
+        If one is not there.
     """
-    folder = Path(tables_dir)
-    places = [folder / f"{entry.table}.{kind}" for kind in TABLE_FORMATS]
-    for place in places:
-        if place.is_file():
-            return place
-    raise InputFileError(
-        places[0],
-        f"the table of figure {entry.name!r} is not there",
-        f"`{entry.made_by}` makes it",
-    )
+    found = []
+    for stem in (entry.table, *entry.beside):
+        places = [Path(tables_dir) / f"{stem}.{kind}" for kind in TABLE_FORMATS]
+        present = [place for place in places if place.is_file()]
+        if not present:
+            raise InputFileError(
+                places[0],
+                f"the table of figure {entry.name!r} is not there",
+                f"`{entry.made_by}` makes it",
+            )
+        found.append(present[0])
+    return found
+
+
+def drawable(tables_dir: str | Path) -> list[str]:
+    """Name the figures all of whose tables are in a folder."""
+    names = []
+    for name, entry in FIGURES.items():
+        with suppress(InputFileError):
+            table_paths(entry, tables_dir)
+            names.append(name)
+    return names
 
 
 def run_program(name: str, arguments: Sequence[str] | None = None) -> int:

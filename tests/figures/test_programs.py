@@ -9,10 +9,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from invented_kept import kept_tables
 from invented_tables import compare_table, conventions_table, stages_table, windows_table
 
 from omnizip_cost.errors import InputFileError, UnknownNameError
-from omnizip_cost.plotting import FIGURES, draw_all, run_program
+from omnizip_cost.plotting import FIGURES, draw_all, drawable, run_program
 from omnizip_cost.results.store import write_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
@@ -22,10 +23,13 @@ PROGRAMS = sorted(FOLDER.glob("*.py"))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the four tables, written as the command line writes them."""
+    """Folder with every table, written as the command line writes them."""
     place = tmp_path_factory.mktemp("tables")
     write_table(compare_table(oom=("fastv",)), place / "compare.csv")
-    write_table(windows_table(), place / "windows.csv")
+    tokens, windows, grids = kept_tables()
+    write_table(tokens, place / "kept.parquet")
+    write_table(windows, place / "windows.csv")
+    write_table(grids, place / "kept_frames.parquet")
     write_table(stages_table(oom=("fastv",)), place / "stages.csv")
     write_table(conventions_table(), place / "conventions.csv")
     return place
@@ -34,13 +38,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_program_is_in_the_manifest_and_the_registry() -> None:
     assert [path.name for path in PROGRAMS] == sorted(entry["script"] for entry in MANIFEST)
     assert [entry["name"] for entry in MANIFEST] == list(FIGURES)
-    assert set(FIGURES) == {"speedup", "windows", "stages", "conventions"}
+    assert set(FIGURES) == {"speedup", "windows", "kept", "stages", "conventions"}
 
 
 @pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["name"])
 def test_the_manifest_says_what_the_registry_says(entry: dict[str, list[str]]) -> None:
     known = FIGURES[str(entry["name"])]
-    assert entry["inputs"] == [f"{known.table}.csv"]
+    assert [Path(name).stem for name in entry["inputs"]] == [known.table, *known.beside]
+    assert {Path(name).suffix for name in entry["inputs"]} <= {".csv", ".parquet"}
     assert tuple(entry["outputs"]) == known.outputs
 
 
@@ -83,6 +88,16 @@ def test_nothing_is_written_when_one_table_of_several_is_missing(
     with pytest.raises(InputFileError):
         draw_all(tmp_path, tmp_path / "out", ["windows", "stages"])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_figure_of_several_tables_needs_them_all(folder: Path, tmp_path: Path) -> None:
+    for name in ("kept.parquet", "windows.csv"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    assert drawable(tmp_path) == ["windows"]
+    with pytest.raises(InputFileError, match=r"kept_frames\.csv: the table of figure 'kept'"):
+        draw_all(tmp_path, tmp_path / "out", ["kept"])
+    (tmp_path / "kept_frames.parquet").write_bytes((folder / "kept_frames.parquet").read_bytes())
+    assert drawable(tmp_path) == ["windows", "kept"]
 
 
 def test_an_unknown_figure_has_near_names(tmp_path: Path) -> None:
