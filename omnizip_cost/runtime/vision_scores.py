@@ -131,7 +131,8 @@ class VisionScoreTap:
 
     Queries and keys of the last attention are kept as the layer projects them, whatever its
     attention backend; the scores are computed when :attr:`scores` is first read, so that their
-    time falls where they are used. Leaving the block removes every hook.
+    time falls where they are used: the sizes of grids and blocks are copied to the host then.
+    Leaving the block removes every hook.
 
     A token's score is the attention its patches receive, averaged over heads, over the queries
     of its grid, and over the patches that are merged into it. In the released encoders the last

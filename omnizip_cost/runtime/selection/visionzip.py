@@ -33,7 +33,7 @@ from omnizip_cost.runtime.selection.rows import (
     blocks,
     descending,
     on_device,
-    working_dtype,
+    raised,
 )
 
 
@@ -126,8 +126,7 @@ def _compress(
             keep.index_fill_(0, rest.flatten(), False)
             keep.index_fill_(0, targets.flatten(), True)
             if split.contextual:
-                rows = embeddings[rest].to(working_dtype(embeddings.dtype))
-                new = _contextual(rows, split).to(embeddings.dtype)
+                new = _contextual(raised(embeddings[rest]), split).to(embeddings.dtype)
                 result.index_copy_(0, targets.flatten(), new.flatten(0, 1))
     return result
 
