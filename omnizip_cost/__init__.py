@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from omnizip_cost.cost import count, total_flops
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
     from omnizip_cost.runtime.compressed import compressed
+    from omnizip_cost.runtime.conformance import check_method
     from omnizip_cost.runtime.selection import select
     from omnizip_cost.specs import load_spec
     from omnizip_cost.workload import bare_workload, clip_workload, workload
@@ -25,6 +26,7 @@ _PUBLIC = {
     "allocate": ("compression", "allocate"),
     "bare_workload": ("workload", "bare_workload"),
     "build_thinker": ("runtime.build", "build_thinker"),
+    "check_method": ("runtime.conformance", "check_method"),
     "clip_workload": ("workload", "clip_workload"),
     "compressed": ("runtime.compressed", "compressed"),
     "count": ("cost", "count"),
@@ -41,6 +43,7 @@ __all__ = [
     "allocate",
     "bare_workload",
     "build_thinker",
+    "check_method",
     "clip_workload",
     "compressed",
     "count",

@@ -73,6 +73,15 @@ class PluginError(OmnizipCostError):
         super().__init__(f"method {name!r} of {owner}: {problem}{tail}")
 
 
+class BrokenPromiseError(OmnizipCostError):
+    """A method that does not keep what every method promises."""
+
+    def __init__(self, name: str, promises: Iterable[str], hint: str = "") -> None:
+        self.name, self.promises, self.hint = name, tuple(promises), hint
+        tail = f"; {hint}" if hint else ""
+        super().__init__(f"method {name!r} breaks its promises: {', '.join(self.promises)}{tail}")
+
+
 class ConventionMismatchError(OmnizipCostError):
     """Two FLOP counts of different conventions were about to be added."""
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from omnizip_cost.cli.methods import warn
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.errors import BrokenPromiseError
 
+if TYPE_CHECKING:
+    from omnizip_cost.compression import Method
+
+CheckOption = Annotated[
+    bool, typer.Option("--check", help="Try what every method promises, on made-up prompts.")
+]
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this one.")]
 
 
@@ -69,7 +77,10 @@ def models_command(
 
 
 def methods_command(
-    name: NameArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
+    name: NameArgument = None,
+    check: CheckOption = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """Compression methods, those of other packages included, and where they come from.
 
@@ -82,6 +93,9 @@ def methods_command(
         warn(refusals)
     else:
         methods = (require_method(name),)
+    if check:
+        _check(methods, as_json=as_json, as_csv=as_csv)
+        return
     rows = [method.facts() for method in methods]
     if emit(rows, as_json=as_json, as_csv=as_csv):
         return
@@ -96,6 +110,30 @@ def methods_command(
         notes=("`methods NAME` shows one with its assumptions and default settings.",),
         left=4,
     )
+
+
+def _check(methods: Sequence[Method], *, as_json: bool, as_csv: bool) -> None:
+    """Print which promises the methods keep; any broken one is an error."""
+    from omnizip_cost.runtime.conformance import check_method
+
+    rows = [row for method in methods for row in check_method(method)]
+    if not emit(rows, as_json=as_json, as_csv=as_csv):
+        show(
+            "Promises",
+            ("method", "promise", "", "held", "first counterexample"),
+            [
+                (row.method, row.promise, row.says, f"{row.held}/{row.cases}", row.counterexample)
+                for row in rows
+            ],
+            notes=("Tried on made-up prompts of every shape, at several ratios.",),
+            left=5,
+        )
+    for method in methods:
+        broken = [row for row in rows if row.method == method.name and row.held < row.cases]
+        if broken:
+            raise BrokenPromiseError(
+                method.name, [row.promise for row in broken], broken[0].counterexample
+            )
 
 
 def conventions_command(

@@ -158,13 +158,11 @@ def _problem(counts: Counts, request: PlanRequest) -> str:
 def _plan(request: PlanRequest, counts: Counts) -> Plan:
     """Lay the counts out over the decoder's layers."""
     work, own = request.workload, request.method.own_settings
-    video = _total(counts.video) if counts.video_kept is None else counts.video_kept
-    audio = _total(counts.audio) if counts.audio_kept is None else counts.audio_kept
-    kept = video + audio if counts.av_kept is None else counts.av_kept
+    video, audio = counts.totals
     nothing = (None,) * len(work.windows)
     return Plan(
         **_identity(request),
-        layer_av_tokens=_layers(request, work.av_tokens, kept),
+        layer_av_tokens=_layers(request, work.av_tokens, counts.total),
         video_kept=video,
         audio_kept=audio,
         tokens_per_grid=work.tokens_per_grid,
@@ -244,8 +242,3 @@ def _layers(request: PlanRequest, full: float, kept: float) -> tuple[float, ...]
     """Audio+video tokens entering each layer: all of them in the first K inside the decoder."""
     whole = request.fastv_layer if request.method.prunes == "inside the decoder" else 0
     return (full,) * whole + (kept,) * (request.layers - whole)
-
-
-def _total(kept: Sequence[float]) -> float:
-    """Whole counts stay whole numbers."""
-    return sum(kept)

@@ -52,13 +52,25 @@ class Counts:
     """Video pruning rates after Algorithm 1."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def totals(self) -> tuple[float, float]:
+        """Video and audio tokens kept of the clip."""
+        video = sum(self.video) if self.video_kept is None else self.video_kept
+        audio = sum(self.audio) if self.audio_kept is None else self.audio_kept
+        return video, audio
+
+    @property
+    def total(self) -> float:
+        """Audio and video tokens kept of the clip, together."""
+        return sum(self.totals) if self.av_kept is None else self.av_kept
+
 
 class Method:
     """Base class of all methods, built-in or from another package.
 
     A method of another package sets the four texts and defines :meth:`planned` and
-    :meth:`select`; the rest has defaults. It prunes before layer 1. Text, marks and zero
-    pruning are no business of the method: callers leave them alone.
+    :meth:`select`; the rest has defaults. It prunes before layer 1. With both ratios zero it is
+    not asked at all.
     """
 
     name: str = ""

@@ -98,10 +98,13 @@ def checked_method(offer: Any, *, name: str, owner: str) -> Method:
 
 @contextmanager
 def plugin_errors(name: str, owner: str, doing: str) -> Iterator[None]:
-    """Turn whatever a plug-in's code raises into one sentence that names the plug-in."""
+    """Turn whatever a plug-in's code raises into one sentence that names the plug-in.
+
+    Errors of torch itself (``RuntimeError``, out of memory among them) pass as they are.
+    """
     try:
         yield
-    except OmnizipCostError:
+    except (OmnizipCostError, RuntimeError, MemoryError):
         raise
     except Exception as error:
         said = str(error).strip().splitlines()

@@ -25,6 +25,7 @@ ROOMS = (
     "latency",
     "simulate",
     "runtime",
+    "plugin",
     "profiling",
     "compare",
     "plotting",

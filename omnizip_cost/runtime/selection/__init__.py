@@ -26,6 +26,7 @@ __all__ = [
     "SelectionRequest",
     "answer",
     "fastv_keep",
+    "fault",
     "read_layout",
     "select",
 ]
@@ -152,23 +153,17 @@ def answer(method: Method, request: SelectionRequest) -> Selection:
         return SELECT[method.name](request)
     if request.rho_a == 0 and request.rho_v == 0:
         return SELECT["full"](request)
-    return asked(method, request)
-
-
-def asked(method: Method, request: SelectionRequest) -> Selection:
-    """Ask a method of another package, at whatever ratios."""
     from omnizip_cost.compression.method_plugins import owner_of, plugin_errors
 
     with plugin_errors(method.name, owner_of(method), "select()"):
         selection = method.select(request)
-    problem = _problem(selection, request.embeddings)
-    if problem:
+    if problem := fault(selection, request.embeddings):
         raise PluginError(method.name, owner_of(method), f"select() must return {problem}")
     return selection  # type: ignore[no-any-return]
 
 
-def _problem(selection: object, rows: torch.Tensor) -> str:
-    """What is wrong with a selection; nothing when it fits the prompt."""
+def fault(selection: object, rows: torch.Tensor) -> str:
+    """Say what a selection should have been; nothing when it fits the prompt's rows."""
     if not isinstance(selection, Selection):
         return f"a Selection, as request.keep(...) makes it, got {type(selection).__name__}"
     keep = selection.keep
