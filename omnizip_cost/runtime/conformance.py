@@ -128,7 +128,7 @@ class _Trial:
         if not self._answers(given):
             return
         for promise, problem in (
-            ("counts", lambda: self._miscount(self.selection)),
+            ("counts", self._miscount),
             ("text", self._lost_text),
             ("order", self._disorder),
             ("inputs", lambda: _changed(given, self._request())),
@@ -156,9 +156,9 @@ class _Trial:
         self.selection = _code(self.method)(given)
         return ""
 
-    def _miscount(self, selection: Selection) -> str:
+    def _miscount(self) -> str:
         """Hold the survivors against the plan, given the retention where the plan goes by it."""
-        counts = self.counts
+        counts, selection = self.counts, self.selection
         assert counts is not None
         if len(selection.retention) and any(share is not None for share in counts.retention):
             shares = spread(selection.retention.tolist(), self.case.workload)
@@ -205,7 +205,10 @@ class _Trial:
     def _half(self) -> str:
         given = self._request(torch.bfloat16)
         selection = _code(self.method)(given)
-        return _must(fault(selection, given.embeddings)) or self._miscount(selection)
+        if problem := _must(fault(selection, given.embeddings)):
+            return problem
+        kept, wanted = int(selection.keep.sum()), int(self.selection.keep.sum())
+        return "" if kept == wanted else f"{kept} tokens survive, {wanted} in float32"
 
     def _touched(self) -> str:
         if dropped := int((~self.selection.keep).sum()):
