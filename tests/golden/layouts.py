@@ -31,6 +31,11 @@ class Case:
     merge: int = 3
     seed: int = 0
 
+    @property
+    def label(self) -> str:
+        """What a failing test is called."""
+        return f"{self.windows}x{self.grids}x{self.tokens_per_grid}-{self.end}-{self.width}"
+
     def runs(self) -> list[tuple[int, int]]:
         """Token and length of every run."""
         video = self.grids * self.tokens_per_grid

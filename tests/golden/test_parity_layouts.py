@@ -9,6 +9,7 @@ such tokens and the systematic cases have none in float32.
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,8 @@ WIDE = [
 ]
 
 
-def name(case: Case) -> str:
-    return f"{case.windows}x{case.grids}x{case.tokens_per_grid}-{case.end}-{case.width}-{case.seed}"
-
-
-systematic = pytest.mark.parametrize("case", CASES, ids=name)
+label = attrgetter("label")
+systematic = pytest.mark.parametrize("case", CASES, ids=label)
 modes = pytest.mark.parametrize("way", WAYS, ids=["official", "paper", "paper-exact"])
 
 
@@ -161,7 +159,7 @@ SMALL = [case for case in CASES if len(case.ids) <= 100]
 
 
 @modes
-@pytest.mark.parametrize("case", SMALL, ids=name)
+@pytest.mark.parametrize("case", SMALL, ids=label)
 def test_the_two_readings_equal_each_other(case: Case, way: dict[str, str]) -> None:
     x = case.embeddings().double()
     plain = plainly(case, x, **way)
@@ -200,7 +198,7 @@ def test_float32_equals_the_plain_reading(case: Case, way: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("way", WAYS[:2], ids=["official", "paper"])
-@pytest.mark.parametrize("case", WIDE, ids=name)
+@pytest.mark.parametrize("case", WIDE, ids=label)
 def test_float32_at_the_width_of_the_model(case: Case, way: dict[str, str]) -> None:
     x = case.embeddings() * case.width**0.5
     found, plain = ours(case, x, **way), plainly(case, x, **way)
@@ -209,7 +207,7 @@ def test_float32_at_the_width_of_the_model(case: Case, way: dict[str, str]) -> N
 
 
 @modes
-@pytest.mark.parametrize("case", CASES[::3], ids=name)
+@pytest.mark.parametrize("case", CASES[::3], ids=label)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
 def test_half_types_choose_as_the_same_numbers_in_float32_would(
     case: Case, way: dict[str, str], dtype: torch.dtype
