@@ -36,9 +36,9 @@ GRID_COLUMNS = ("pair", "pairs", "place", "grid", "start_s", "end_s", "rows", "c
 _COLOUR = method_colour("omnizip")
 _DROPPED = "#C9C9C9"
 _BAR = tint(_COLOUR, 0.3)
-_RATE: dict[str, Any] = {"color": INK, "linewidth": 1.5}
+_RATE: dict[str, Any] = {"color": INK, "linewidth": 1.4}
 _BUDGET: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2))}
-_LEFT_IN, _RIGHT_IN = 0.47, 0.08
+_LEFT_IN, _RIGHT_IN = 0.47, 0.13
 _SOUND_IN = {"column": 0.42, "page": 0.55}
 _RATES_IN = {"column": 0.8, "page": 0.95}
 _GAP_IN = 0.04
@@ -52,7 +52,8 @@ _LABELLED_IN = 0.29
 _LOW = 0.25
 """A rate below this has no room under it for the number of the bar."""
 _RULED_WINDOWS = 40
-"""Up to so many windows, thin lines part them."""
+"""Up to so many windows, thin lines part them; beyond, the line of the rates is thinner."""
+_THIN = 0.7
 
 
 @styled
@@ -181,15 +182,16 @@ def _draw_rates(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
     heard = [row for row in spans if number(row, "retention") is not None]
     ax.bar([float(row["start_s"]) for row in heard], [float(row["retention"]) for row in heard],
            width=[float(row["end_s"]) - float(row["start_s"]) for row in heard], align="edge",
-           color=_BAR, linewidth=0, label="_retention")  # fmt: skip
+           facecolor=_BAR, edgecolor=_BAR, linewidth=0.2, label="_retention")  # fmt: skip
     for row in spans:
         if number(row, "retention") is None:
             ax.axvspan(float(row["start_s"]), float(row["end_s"]), facecolor="none",
                        edgecolor=NO_DATA, hatch="////", linewidth=0, label="_no_audio")  # fmt: skip
     ax.axhline(float(spans[0]["rho_v"]), label="_budget", zorder=2.6, **_BUDGET)
     edges = [float(row["start_s"]) for row in spans] + [float(spans[-1]["end_s"])]
+    rate = _RATE if len(spans) <= _RULED_WINDOWS else _RATE | {"linewidth": _THIN}
     ax.stairs([float(row["rate"]) for row in spans], edges, baseline=None, zorder=3,
-              label="_rate", **_RATE)  # fmt: skip
+              label="_rate", **rate)  # fmt: skip
     _label_windows(ax, spans, axes_width_in)
     ax.set_ylim(0.0, 1.16)
     ax.set_yticks([0.0, 0.5, 1.0])
@@ -236,17 +238,23 @@ def _notes(spans: Sequence[Row], strip: Strip, frames: Sequence[Row]) -> list[st
     first = spans[0]
     rho_a, rho_v = float(first["rho_a"]), float(first["rho_v"])
     kept, asked = float(first["realised"]), float(first["nominal"])
-    notes = [
+    case = (
         f"{text(first, 'clip')}: OmniZip, rho_a {rho_a:g}, rho_v {rho_v:g}, "
         f"{text(first, 'mode')} mode; {kept:.1%} of audio and video tokens kept "
-        f"(nominal {asked:.1%})",
-        f"scores: {text(first, 'scores')}. Video features: {text(first, 'video_features')}",
-    ]
-    if strip.pairs:
-        shown, pairs = len(strip.pairs), int(frames[0]["pairs"])
-        what = "windows" if pairs == len(spans) else "pairs of grids"
-        count = f"all {pairs}" if shown == pairs else f"{shown} of {pairs}"
-        notes.append(f"frames: {count} {what}, kept tokens in colour, dropped ones pale grey")
-    else:
-        notes.append("the clip has no video")
-    return foot_note(notes)
+        f"(nominal {asked:.1%})"
+    )
+    sources = (
+        f"scores: {text(first, 'scores')}. Video features: {text(first, 'video_features')}. "
+        f"{_shown(len(strip.pairs), int(frames[0]['pairs']), len(spans))}"
+    )
+    return foot_note([case]) + foot_note([sources])
+
+
+def _shown(shown: int, pairs: int, windows: int) -> str:
+    """Say which frames are pictured, and how to read them."""
+    if not pairs:
+        return "The clip has no video"
+    what = "window" if pairs == windows else "pair of grids"
+    many = "windows" if pairs == windows else "pairs of grids"
+    count = f"{shown} of {pairs} {many}" if shown < pairs else f"every {what}"
+    return f"Frames of {count}: kept tokens in colour, dropped ones pale grey"

@@ -25,7 +25,7 @@ LEADER_IN = 0.13
 _GAP_IN = 0.035
 _SMALLEST_IN2 = {"column": 0.115, "page": 0.3}
 """Area below which tokens of a picture are too small to be told apart."""
-_TALLEST_IN = {"column": 0.8, "page": 1.1}
+_TALLEST_IN = {"column": 0.7, "page": 1.0}
 _PALE: dict[str, Any] = {"cmap": "gray", "vmin": -1000, "vmax": 290}
 """Dropped tokens: black is shown at 78% of white, white at 97%."""
 _LEADER = "#F0F0F0"

@@ -90,9 +90,7 @@ def select_by_proxy(clip: Clip, spec: ThinkerSpec, pruning: Pruning) -> ClipSele
         raise MediaError(clip.name, "is silent throughout, so no audio guides the window rates")
     ids = token_ids(spec, work)
     layout = _layout(ids, spec, work)
-    rows = _pixel_rows(clip, spec)
-    embeddings = torch.zeros((layout.length, rows.shape[1]), dtype=rows.dtype)
-    embeddings.index_copy_(0, torch.from_numpy(layout.video_positions()), rows)
+    embeddings = _pixel_embeddings(clip, spec, layout)
     return ClipSelection(
         clip=clip,
         spec=spec,
@@ -156,16 +154,18 @@ def _layout(ids: torch.Tensor, spec: ThinkerSpec, work: Workload) -> Layout:
     )
 
 
-def _pixel_rows(clip: Clip, spec: ThinkerSpec) -> torch.Tensor:
-    """Pixels of each video token, (N_v, pixels), in prompt order; (0, 1) without video.
+def _pixel_embeddings(clip: Clip, spec: ThinkerSpec, layout: Layout) -> torch.Tensor:
+    """Pixels of each video token in its place of the prompt, (L, pixels); zeros elsewhere.
 
     The patches that the vision encoder merges into one token stand next to each other. Half
     precision has bits to spare for pixels of eight.
     """
     if clip.frames is None:
-        return torch.zeros((0, 1), dtype=torch.float16)
+        return torch.zeros((layout.length, 1), dtype=torch.float16)
     rows, _ = patches(clip.frames, spec.vision, torch.float16)
-    return rows.view(-1, spec.vision.merge_size**2 * rows.shape[1])
+    rows = rows.view(layout.video_tokens, -1)
+    embeddings = torch.zeros((layout.length, rows.shape[1]), dtype=rows.dtype)
+    return embeddings.index_copy_(0, torch.from_numpy(layout.video_positions()), rows)
 
 
 def _select(

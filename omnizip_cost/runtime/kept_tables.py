@@ -20,8 +20,8 @@ from omnizip_cost.workload.lengths import SAMPLE_RATE_HZ
 
 SHOWN_PAIRS = 12
 """Pairs of grids of which pictures are stored, evenly chosen: a page holds no more."""
-PICTURE_SIDE = 336
-"""Longest side of a stored picture in pixels: over an inch at 300 dots."""
+PICTURE_SIDE = 448
+"""Longest side of a stored picture in pixels: an inch and a half at 300 dots."""
 _JPEG_QUALITY = 88
 
 
