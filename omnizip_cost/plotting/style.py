@@ -7,9 +7,11 @@ lightness also differs: the methods keep their order in a greyscale print.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from colorsys import hls_to_rgb
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from hashlib import sha256
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -35,9 +37,13 @@ METHOD_COLOURS: dict[str, str] = {
     "omnizip": "#D55E00",
     "random": "#999999",
     "dycoke": "#56B4E9",
+    "visionzip": "#00664B",
 }
-"""Method -> colour, darkest first in greyscale; FastV blue, OmniZip vermillion, DyCoke sky blue
-are Okabe-Ito's, the two references (full tokens, random choice) are greys."""
+"""Built-in method -> colour, all apart in greyscale; FastV blue, OmniZip vermillion, DyCoke sky
+blue are Okabe-Ito's, the two references (full tokens, random choice) are greys."""
+
+_FREE_HUES = ((75, 190), (250, 345))
+"""Degrees of the colour circle that no built-in method is near: greens, and purples to pinks."""
 
 METHOD_TITLES: dict[str, str] = {
     "full": "Full tokens",
@@ -45,6 +51,7 @@ METHOD_TITLES: dict[str, str] = {
     "omnizip": "OmniZip",
     "random": "Random",
     "dycoke": "DyCoke (V&A)",
+    "visionzip": "VisionZip-style",
 }
 
 MODEL_MARKERS: dict[str, str] = {
@@ -80,10 +87,24 @@ SEGMENTS: dict[str, SegmentLook] = {
 
 
 def method_colour(method: str) -> str:
-    """Colour of a method; unknown methods are refused rather than given a borrowed colour."""
-    if method not in METHOD_COLOURS:
-        raise UnknownNameError("method", method, METHOD_COLOURS)
-    return METHOD_COLOURS[method]
+    """Colour of a method; one of another package gets its own from its name, always the same.
+
+    Its hue is none of the built-in methods', its grey lies between black and mid-grey.
+    """
+    return METHOD_COLOURS.get(method) or _colour_of_name(method)
+
+
+def _colour_of_name(name: str) -> str:
+    digest = sha256(name.encode()).digest()
+    width = sum(stop - start for start, stop in _FREE_HUES)
+    hue = int.from_bytes(digest[:4]) / 2**32 * width
+    for start, stop in _FREE_HUES:
+        if hue < stop - start:
+            hue += start
+            break
+        hue -= stop - start
+    lightness = 0.28 + 0.16 * digest[4] / 255
+    return str(to_hex(hls_to_rgb(hue / 360, lightness, 0.6)))
 
 
 def model_markers(models: Iterable[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from omnizip_cost.compression.methods import METHODS
 from omnizip_cost.errors import UnsupportedModelError
 from omnizip_cost.runtime.fastv_layers import FastvLayers
 from omnizip_cost.runtime.gather import Arguments, gathered, three_rows, trimmed
-from omnizip_cost.runtime.kept import Handle, Kept
+from omnizip_cost.runtime.kept import Choice, Handle, Kept
 from omnizip_cost.runtime.modules import (
     find_audio_encoder,
     find_text_model,
@@ -32,6 +32,7 @@ from omnizip_cost.runtime.prompt import (
 from omnizip_cost.runtime.request import Request
 from omnizip_cost.runtime.scores import ScoreTap
 from omnizip_cost.runtime.selection import Layout, Selection, select
+from omnizip_cost.runtime.vision_scores import VisionScoreTap
 
 Observer = Callable[[str, Literal["start", "stop"]], None]
 """Called around a stage with its name, so that a profiler can time it."""
@@ -45,7 +46,7 @@ class _Prefill:
     positions: torch.Tensor | None = None
     keep: torch.Tensor | None = None
     kept_tokens: int = 0
-    selection: Selection | None = None
+    selection: Choice | None = None
 
 
 class Session:
@@ -72,6 +73,11 @@ class Session:
             if "audio" in self.method.scores and request.prunes
             else None
         )
+        self.vision_tap = (
+            VisionScoreTap(self.vision)
+            if "video" in self.method.scores and request.prunes
+            else None
+        )
         self._names = {
             module: tuple(inspect.signature(module.forward).parameters)
             for module in (self.owner, self.text)
@@ -83,8 +89,9 @@ class Session:
     def attach(self, stack: ExitStack) -> None:
         """Register every hook; leaving ``stack`` removes them and restores ``rope_deltas``."""
         stack.callback(setattr, self.owner, "rope_deltas", self.owner.rope_deltas)
-        if self.tap is not None:
-            stack.enter_context(self.tap)
+        for tap in (self.tap, self.vision_tap):
+            if tap is not None:
+                stack.enter_context(tap)
         if self.fastv is not None:
             self.fastv.attach(stack)
         for handle in (
@@ -152,7 +159,7 @@ class Session:
             )
         now.positions = three_rows(call.get("position_ids"), embeddings)
         if not self.request.prunes or not layout.windows:
-            now.selection = self._select(layout, embeddings[0], (0.0, 0.0))
+            now.selection = Choice.of(self._select(layout, embeddings[0], (0.0, 0.0)))
             now.keep, now.kept_tokens = now.selection.keep, layout.length
             return None
         if self.fastv is not None:
@@ -163,7 +170,8 @@ class Session:
             index = selection.survivors()
             untouched = len(index) == layout.length
             pruned = None if untouched else gathered(call, selection.gather(), index)
-        now.selection, now.keep, now.kept_tokens = selection, selection.keep, len(index)
+        now.selection, now.keep = Choice.of(selection), selection.keep
+        now.kept_tokens = len(index)
         return pruned
 
     def _after_text(
@@ -208,6 +216,7 @@ class Session:
             layout,
             audio_pruning=rho_a,
             video_pruning=rho_v,
+            video_scores=self._video_scores(layout) if pair is None else None,
             anchor_share=request.anchor_share,
             merge=request.merge,
             mode=request.mode,
@@ -216,6 +225,15 @@ class Session:
             rounding=request.rounding,
             seed=request.seed,
         )
+
+    def _video_scores(self, layout: Layout) -> torch.Tensor | None:
+        """Scores of this prompt's video, from when the encoder last ran.
+
+        5.23's ``generate`` encodes the video once, before the forward call, and not again in
+        steps without a cache.
+        """
+        scores = self.vision_tap.scores if self.vision_tap is not None else None
+        return scores if scores is not None and len(scores) == layout.video_tokens else None
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

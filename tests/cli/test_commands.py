@@ -165,6 +165,7 @@ def test_what_is_known(capsys: Capture) -> None:
         "fastv",
         "dycoke",
         "omnizip",
+        "visionzip",
     }
     conventions = _json(capsys, "conventions")
     assert all(row["source"] for row in conventions)

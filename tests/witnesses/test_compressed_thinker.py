@@ -24,8 +24,11 @@ OMNIZIP = ("omnizip", {"audio_pruning": 0.4, "video_pruning": 0.7})
 OFFICIAL = ("omnizip", {"audio_pruning": 0.4, "video_pruning": 0.7, "mode": "official"})
 RANDOM = ("random", {"audio_pruning": 0.45, "video_pruning": 0.45, "seed": 3})
 DYCOKE = ("dycoke", {"retained": 0.5})
+VISIONZIP = ("visionzip", {"audio_pruning": 0.4, "video_pruning": 0.6})
 BEFORE_LAYERS = pytest.mark.parametrize(
-    "case", [OMNIZIP, OFFICIAL, RANDOM, DYCOKE], ids=["omnizip", "official", "random", "dycoke"]
+    "case",
+    [OMNIZIP, OFFICIAL, RANDOM, DYCOKE, VISIONZIP],
+    ids=["omnizip", "official", "random", "dycoke", "visionzip"],
 )
 FASTV_FORMS = pytest.mark.parametrize("form", ["materialised", "last-query"])
 STEPS = 6
@@ -74,6 +77,21 @@ def run(thinker: Any, inputs: dict[str, Any], case: Any) -> tuple[torch.Tensor, 
     method, settings = case
     with compressed(thinker, method, **settings) as handle, torch.no_grad():
         return thinker(**inputs).logits, handle
+
+
+def entered(thinker: Any, inputs: dict[str, Any], case: Any) -> torch.Tensor:
+    """Rows that reach the first layer under a method: seen by a hook behind those of the block."""
+    method, settings = case
+    rows: list[torch.Tensor] = []
+
+    def look(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        rows.append((args[0] if args else kwargs["hidden_states"])[0])
+
+    with compressed(thinker, method, **settings), torch.no_grad():
+        hook = find_decoder_layers(thinker)[0].register_forward_pre_hook(look, with_kwargs=True)
+        thinker(**inputs)
+        hook.remove()
+    return rows[0]
 
 
 def generate(thinker: Any, inputs: dict[str, Any], **settings: Any) -> list[int]:
@@ -142,7 +160,7 @@ def test_pruned_prefill_equals_the_text_model_called_by_hand(
     kept = handle.last
     assert kept is not None and kept.selection is not None
     assert 0.3 < kept.realised < 0.7 and logits.shape[1] == kept.kept_tokens
-    embeddings = kept.selection.embeddings[kept.keep]
+    embeddings = entered(thinker, inputs, case)
     positions = stock.positions[:, kept.keep]
     assert torch.equal(kept.positions, positions)
     with torch.no_grad():
@@ -155,7 +173,7 @@ def test_pruned_prefill_equals_the_text_model_called_by_hand(
         logits[0], oracle.logits(embeddings, positions), rtol=2e-4, atol=2e-4
     )
     untouched = stock.embeddings[kept.keep]
-    if case[0] == "omnizip":  # anchors hold merged audio
+    if case[0] in ("omnizip", "visionzip"):  # anchors and contextual tokens hold merged rows
         assert not torch.equal(embeddings, untouched)
     else:
         assert torch.equal(embeddings, untouched)
@@ -187,7 +205,7 @@ def test_what_is_kept_is_what_select_chooses_on_the_stock_embeddings(
     kept = run(thinker, inputs, case)[1].last
     assert kept is not None and kept.selection is not None
     assert torch.equal(kept.keep, expected.keep)
-    assert torch.equal(kept.selection.embeddings, expected.embeddings)
+    assert torch.equal(entered(thinker, inputs, case), expected.gather())
     assert kept.selection.rates.tolist() == expected.rates.tolist()
 
 
@@ -206,7 +224,7 @@ def test_greedy_tokens_by_generate_by_loop_and_without_cache(
     assert start.next_position == int(stock.positions.max()) + 1 == kept.next_position
     assert start.cache.get_seq_length() == kept.kept_tokens + STEPS - 1
     expected = oracle.greedy(
-        kept.selection.embeddings[kept.keep],
+        entered(thinker, inputs, case),
         kept.positions,
         next_position=start.next_position,
         steps=STEPS,
@@ -373,7 +391,7 @@ def test_retained_share_becomes_the_pair_of_the_prompts_own_mix(
 
 @pytest.mark.parametrize("missing", ["sound", "video"])
 @pytest.mark.parametrize(
-    "case", [OMNIZIP, RANDOM, DYCOKE, fastv("last-query")], ids=lambda case: case[0]
+    "case", [OMNIZIP, RANDOM, DYCOKE, VISIONZIP, fastv("last-query")], ids=lambda case: case[0]
 )
 def test_clips_without_one_modality(
     thinker: Any, oracle: SlowDecoder, missing: str, case: Any
@@ -386,10 +404,12 @@ def test_clips_without_one_modality(
         kept = handle.last
     assert kept is not None and kept.kept_tokens < kept.full_tokens
     assert (kept.audio_tokens == 0) == (missing == "sound")
-    embeddings = kept.selection.embeddings if kept.selection else stock.embeddings
     before = 0 if kept.selection else 2
+    rows = stock.embeddings.clone()
+    if kept.selection:
+        rows[kept.keep] = entered(thinker, inputs, case)
     assert tokens == oracle.greedy(
-        embeddings,
+        rows,
         stock.positions,
         next_position=kept.next_position,
         steps=STEPS,

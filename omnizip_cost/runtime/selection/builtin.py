@@ -11,6 +11,7 @@ from omnizip_cost.runtime.selection.omnizip import Settings, omnizip
 from omnizip_cost.runtime.selection.request import SelectionRequest
 from omnizip_cost.runtime.selection.result import Selection
 from omnizip_cost.runtime.selection.uniform import random_keep
+from omnizip_cost.runtime.selection.visionzip import visionzip
 
 Select = Callable[[SelectionRequest], Selection]
 
@@ -56,10 +57,22 @@ def _omnizip(request: SelectionRequest) -> Selection:
     return omnizip(request.embeddings, request.audio_scores, request.layout, settings)
 
 
+def _visionzip(request: SelectionRequest) -> Selection:
+    return visionzip(
+        request.embeddings,
+        request.audio_scores,
+        request.video_scores,
+        request.layout,
+        audio_pruning=request.rho_a,
+        video_pruning=request.rho_v,
+    )
+
+
 SELECT: dict[str, Select] = {
     "full": _full,
     "random": _random,
     "dycoke": _dycoke,
     "omnizip": _omnizip,
+    "visionzip": _visionzip,
 }
 """FastV is not among them: it selects between two decoder layers."""

@@ -106,6 +106,11 @@ class Selection:
         assert self._merged is not None and self._merged_at is not None
         return on_device(self._merged_at, self._merged.anchors)[self._merged.anchors]
 
+    @property
+    def allocated(self) -> Rates | None:
+        """Algorithm 1 where it was computed; None for methods that know no windows."""
+        return self._rates
+
     @cached_property
     def retention(self) -> NDArray[np.float64]:
         """S_a(i), share of audio kept, per window with audio; empty where a method knows none."""
