@@ -26,13 +26,12 @@ def raised(rows: torch.Tensor) -> torch.Tensor:
     return rows.to(working_dtype(rows.dtype))
 
 
-def block_elements(like: torch.Tensor | None) -> int:
+def block_elements(like: torch.Tensor) -> int:
     """Elements that one temporary tensor may have, which keeps memory linear."""
-    on_cpu = like is None or like.device.type == "cpu"
-    return BLOCK_ELEMENTS if on_cpu else DEVICE_BLOCK_ELEMENTS
+    return BLOCK_ELEMENTS if like.device.type == "cpu" else DEVICE_BLOCK_ELEMENTS
 
 
-def blocks(count: int, elements_each: int, like: torch.Tensor | None = None) -> Iterator[slice]:
+def blocks(count: int, elements_each: int, like: torch.Tensor) -> Iterator[slice]:
     """Even slices over ``count`` items, as few as keep a block within :func:`block_elements`."""
     most = max(1, block_elements(like) // max(1, elements_each))
     pieces = -(-count // most)
@@ -57,15 +56,6 @@ def norms(rows: torch.Tensor) -> torch.Tensor:
         for block in blocks(len(rows), rows.shape[1], rows)
     ]
     return torch.cat(lengths).add_(NORM_EPSILON) if lengths else rows.new_empty(0, dtype=dtype)
-
-
-def cosines(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Cosine of every row of ``left`` with every row of ``right``, shape (..., n, m)."""
-    own, other = (torch.linalg.vector_norm(rows, dim=-1) + NORM_EPSILON for rows in (left, right))
-    cosine: torch.Tensor = left @ right.transpose(-1, -2)
-    cosine /= own[..., :, None]
-    cosine /= other[..., None, :]
-    return cosine
 
 
 def aligned_cosine(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
