@@ -17,6 +17,6 @@ class FlatRow:
         return (item.name for item in fields(self))  # type: ignore[arg-type]
 
     def __getitem__(self, name: str) -> Any:
-        if name not in set(self.keys()):
+        if name not in self.__dataclass_fields__:  # type: ignore[attr-defined]
             raise KeyError(name)
         return getattr(self, name)

@@ -88,8 +88,7 @@ def select_by_proxy(clip: Clip, spec: ThinkerSpec, pruning: Pruning) -> ClipSele
     scores = proxy_scores(waveform, tokens=work.audio_tokens)
     if not float(scores.max() - scores.min()) > 0:
         raise MediaError(clip.name, "is silent throughout, so no audio guides the window rates")
-    ids = token_ids(spec, work)
-    layout = _layout(ids, spec, work)
+    layout = _layout(token_ids(spec, work), spec, work)
     embeddings = _pixel_embeddings(clip, spec, layout)
     return ClipSelection(
         clip=clip,
@@ -97,7 +96,7 @@ def select_by_proxy(clip: Clip, spec: ThinkerSpec, pruning: Pruning) -> ClipSele
         workload=work,
         layout=layout,
         pruning=pruning,
-        selection=_select(embeddings, scores, ids, layout, spec, pruning),
+        selection=_select(embeddings, scores, layout, pruning),
         audio_scores=scores.numpy(),
         scores=PROXY,
         video_features=PIXELS,
@@ -124,15 +123,14 @@ def select_by_model(
     inputs = clip_inputs(spec, work, clip, dtype=dtype, device=device)
     encoded = encode(thinker, inputs, mode=pruning.mode)
     assert encoded.scores is not None
-    ids = inputs.token_ids.cpu()
-    layout = _layout(ids, spec, work)
+    layout = _layout(inputs.token_ids, spec, work)
     return ClipSelection(
         clip=clip,
         spec=spec,
         workload=work,
         layout=layout,
         pruning=pruning,
-        selection=_select(encoded.embeddings, encoded.scores, ids, layout, spec, pruning),
+        selection=_select(encoded.embeddings, encoded.scores, layout, pruning),
         audio_scores=encoded.scores.float().cpu().numpy(),
         scores=encoded.source,
         video_features=encoded.source,
@@ -169,21 +167,7 @@ def _pixel_embeddings(clip: Clip, spec: ThinkerSpec, layout: Layout) -> torch.Te
 
 
 def _select(
-    embeddings: torch.Tensor,
-    scores: torch.Tensor,
-    ids: torch.Tensor,
-    layout: Layout,
-    spec: ThinkerSpec,
-    pruning: Pruning,
+    embeddings: torch.Tensor, scores: torch.Tensor, layout: Layout, pruning: Pruning
 ) -> Selection:
     settings: dict[str, Any] = asdict(pruning)
-    return select(
-        "omnizip",
-        embeddings,
-        scores,
-        ids,
-        audio_id=spec.tokens.audio,
-        video_id=spec.tokens.video,
-        tokens_per_grid=layout.tokens_per_grid,
-        **settings,
-    )
+    return select("omnizip", embeddings, scores, layout, **settings)
