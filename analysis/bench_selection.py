@@ -9,128 +9,46 @@ time. "plain/it" says how many times its ``official`` reading takes as long as t
 its reading of the row's own mode. ``floor`` is what no reading can leave out: one product of the
 audio left over (neither salient nor anchor) with all video, and one batched product inside the
 even grids; its inputs are gathered and contiguous, its outputs allocated, before the clock starts.
-Cases take turns within a round and ratios are taken inside rounds, so that a neighbour's load
-falls on both sides. ``--parity`` counts the tokens in which half precision differs. Embeddings
-are made, not a model's.
+"+ rows" gathers the survivors' rows as well. Cases take turns within a round and ratios are taken
+inside rounds, so that a neighbour's load falls on both sides; in brackets the ratio of the fastest
+samples. ``--parity`` counts the tokens in which half precision differs. Embeddings are made, not a
+model's.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
 import torch
+from selection_prompts import WIDTH, Prompt, floor_of, made_prompt
 from torch.profiler import ProfilerActivity, profile
 
-from omnizip_cost.runtime.selection import Layout, read_layout, select
 from omnizip_cost.units import MEBI, MILLI
 
-AUDIO_ID, VIDEO_ID, TEXT_ID = 2, 1, 0
-AUDIO, GRID, GRIDS = 50, 144, 2
-"""Tokens of one 2 s window of Qwen2.5-Omni at 252 x 448 pixels."""
-WIDTH = 3584
 RATIOS = ((0.4, 0.7), (0.3, 0.6))
 """OmniZip's own pairs (rho_a, rho_v) for 35% and 45% retained (OmniZip, Tab. 1)."""
-ANCHOR_SHARE = 0.05
 SIZES = (2_700, 10_000, 40_000)
 PLAIN_ROUNDS = 3
+QUIET = 0.2
+"""Spread of the floor's quartiles, over its median, from which a run is called noisy."""
 MODES = ("official", "paper")
+GATHERED = " + rows"
+"""Selecting and then gathering what the decoder reads: merged rows of the survivors."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prompt:
-    """One made prompt and what is asked of it."""
-
-    embeddings: torch.Tensor
-    scores: torch.Tensor
-    ids: torch.Tensor
-    layout: Layout
-    rho_a: float
-    rho_v: float
-
-    def arguments(self, mode: str) -> dict[str, Any]:
-        """Keyword arguments that ours and the plain reading share."""
-        return {
-            "audio_id": AUDIO_ID,
-            "video_id": VIDEO_ID,
-            "tokens_per_grid": GRID,
-            "audio_pruning": self.rho_a,
-            "video_pruning": self.rho_v,
-            "anchor_share": ANCHOR_SHARE,
-            "mode": mode,
-        }
-
-    def ours(self, mode: str) -> Any:
-        """Select by the product."""
-        return select("omnizip", self.embeddings, self.scores, self.ids, **self.arguments(mode))
-
-    def plain(self, mode: str, dtype: torch.dtype | None = None) -> Any:
-        """Select by the plain reading, in the embeddings' dtype or another."""
-        arguments = self.arguments(mode)
-        return plain_select(self.embeddings, self.scores, self.ids, **arguments, dtype=dtype)
-
-
-def _plain_select() -> Callable[..., Any]:
-    path = Path(__file__).resolve().parent.parent / "tests" / "golden" / "plain.py"
-    spec = importlib.util.spec_from_file_location("plain", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    select_plainly: Callable[..., Any] = module.plain_select
-    return select_plainly
-
-
-plain_select = _plain_select()
-
-
-def made_prompt(tokens: int, device: torch.device, dtype: torch.dtype) -> Prompt:
-    """Whole windows nearest to ``tokens``; video repeats itself in time, rows share a mean."""
-    random = torch.Generator().manual_seed(tokens)
-    windows = max(1, round(tokens / (GRIDS * GRID + AUDIO)))
-    video = torch.randn(windows, GRIDS, GRID, WIDTH, generator=random)
-    video += torch.randn(windows, 1, GRID, WIDTH, generator=random)
-    sound = torch.randn(windows, AUDIO, WIDTH, generator=random)
-    rows = torch.cat([video.flatten(1, 2), sound], dim=1).flatten(0, 1)
-    rows += 0.5 * torch.randn(WIDTH, generator=random)
-    ids = torch.tensor(([VIDEO_ID] * (GRIDS * GRID) + [AUDIO_ID] * AUDIO) * windows)
-    layout = read_layout(ids, audio_id=AUDIO_ID, video_id=VIDEO_ID, tokens_per_grid=GRID)
-    scores = torch.rand(windows * AUDIO, generator=random)
-    return Prompt(
-        embeddings=rows.to(device, dtype),
-        scores=scores.to(device),
-        ids=ids.to(device),
-        layout=layout,
-        rho_a=0.0,
-        rho_v=0.0,
-    )
-
-
-def floor_of(prompt: Prompt) -> Callable[[], None]:
-    """Return the two products that cannot be left out, ready to run."""
-    layout, x = prompt.layout, prompt.embeddings
-    heard = layout.audio_tokens
-    left = heard - round((1 - prompt.rho_a) * heard) - round(ANCHOR_SHARE * heard)
-    audio = x[torch.as_tensor(layout.audio_positions()[:left], device=x.device)].contiguous()
-    video = x[torch.as_tensor(layout.video_positions(), device=x.device)].contiguous()
-    even = video.view(-1, GRID, WIDTH)[::GRIDS].contiguous()
-    similar = x.new_empty(left, len(video))
-    within = x.new_empty(len(even), GRID, GRID)
-
-    def run() -> None:
-        torch.mm(audio, video.T, out=similar)
-        torch.bmm(even, even.transpose(1, 2), out=within)
-
-    return run
+def gathered(prompt: Prompt, mode: str) -> torch.Tensor:
+    """Select, and gather what the decoder reads."""
+    return prompt.ours(mode).gather()
 
 
 # -- clocks -----------------------------------------------------------------------------------
@@ -197,9 +115,10 @@ def measure(prompt: Prompt, rounds: int, plain_rounds: int) -> dict[str, list[fl
     """Milliseconds of every case in every round; each case is warmed first, plain once at most."""
     device = prompt.embeddings.device
     cases: dict[str, Callable[[], Any]] = {"floor": floor_of(prompt)}
-    cases |= {mode: lambda mode=mode: prompt.ours(mode) for mode in MODES}
+    cases |= {mode: partial(prompt.ours, mode) for mode in MODES}
+    cases |= {mode + GATHERED: partial(gathered, prompt, mode) for mode in MODES}
     if plain_rounds:
-        cases |= {f"plain {mode}": lambda mode=mode: prompt.plain(mode) for mode in MODES}
+        cases |= {f"plain {mode}": partial(prompt.plain, mode) for mode in MODES}
     for name, work in cases.items():
         if not name.startswith("plain") or plain_rounds > 1:
             work()
@@ -216,10 +135,9 @@ def speed_rows(prompt: Prompt, samples: dict[str, list[float]]) -> Iterator[dict
     """One row per case; ratios are medians of ratios inside a round."""
     device, x = prompt.embeddings.device, prompt.embeddings
     for name, values in samples.items():
-        mode = name.removeprefix("plain ")
+        mode = name.removeprefix("plain ").removesuffix(GATHERED)
         low, _, high = quantiles(values, n=4) if len(values) > 1 else values * 3
-        work = floor_of(prompt) if name == "floor" else lambda mode=mode: prompt.ours(mode)
-        is_plain = name.startswith("plain")
+        work = partial(prompt.ours, mode)
         yield {
             "tokens": len(x),
             "rho_a": prompt.rho_a,
@@ -228,20 +146,22 @@ def speed_rows(prompt: Prompt, samples: dict[str, list[float]]) -> Iterator[dict
             "median_ms": median(values),
             "low_ms": low,
             "high_ms": high,
-            "times_floor": ratio(values, samples["floor"]),
-            "faster_than_plain_official": ratio(samples.get("plain official"), values),
-            "faster_than_plain_same_mode": ratio(samples.get(f"plain {mode}"), values),
-            "peak_bytes": None if mode not in MODES or is_plain else peak_bytes(work, device),
-            "kernels": None if is_plain or device.type == "cpu" else kernels(work),
+            "least_ms": min(values),
+            **ratios("times_floor", values, samples["floor"]),
+            **ratios("plain_official_times", samples.get("plain official"), values),
+            **ratios("plain_same_mode_times", samples.get(f"plain {mode}"), values),
+            "peak_bytes": peak_bytes(work, device) if name in MODES else None,
+            "kernels": kernels(work) if name in MODES and device.type == "cuda" else None,
             "samples_ms": values,
         }
 
 
-def ratio(above: list[float] | None, below: list[float]) -> float | None:
-    """Median of the ratios round by round, over the rounds that have both."""
+def ratios(name: str, above: list[float] | None, below: list[float]) -> dict[str, float | None]:
+    """Median of the ratios round by round, and the ratio of the fastest samples."""
     if not above:
-        return None
-    return median(a / b for a, b in zip(above, below, strict=False))
+        return {name: None, f"{name}_least": None}
+    paired = [a / b for a, b in zip(above, below, strict=False)]  # plain has fewer rounds
+    return {name: median(paired), f"{name}_least": min(above) / min(below)}
 
 
 def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -306,9 +226,15 @@ def dtype_on(device: torch.device) -> torch.dtype:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as aligned columns, raw samples and empty columns left out."""
-    names = [n for n in rows[0] if n != "samples_ms" and any(r[n] is not None for r in rows)]
+    names = [
+        name
+        for name in rows[0]
+        if name != "samples_ms"
+        and not name.endswith("_least")
+        and any(row[name] is not None for row in rows)
+    ]
     headings = [_HEADINGS.get(name, name) for name in names]
-    body = [[_cell(name, row[name]) for name in names] for row in rows]
+    body = [[_cell(name, row) for name in names] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *body, strict=True)]
     lines = [headings, *body]
     return "\n".join(
@@ -321,9 +247,10 @@ _HEADINGS = {
     "median_ms": "ms",
     "low_ms": "1st quartile",
     "high_ms": "3rd quartile",
+    "least_ms": "least ms",
     "times_floor": "x floor",
-    "faster_than_plain_official": "plain/it",
-    "faster_than_plain_same_mode": "same mode",
+    "plain_official_times": "plain/it",
+    "plain_same_mode_times": "same mode",
     "peak_bytes": "peak MiB",
     "ours_differs": "ours differs",
     "plain_differs": "plain differs",
@@ -331,14 +258,33 @@ _HEADINGS = {
 }
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, row: dict[str, Any]) -> str:
+    value = row[name]
     if value is None:
         return "-"
     if name == "peak_bytes":
         return f"{value / MEBI:.0f}"
+    if f"{name}_least" in row:
+        least = row[f"{name}_least"]
+        return f"{value:.2f} ({least:.2f})"
     if isinstance(value, float):
         return f"{value:.1f}" if name.endswith("_ms") else f"{value:.2f}"
     return str(value)
+
+
+def doubts(rows: list[dict[str, Any]]) -> str:
+    """Say when the machine was too busy for medians to mean much."""
+    spreads = [
+        (row["high_ms"] - row["low_ms"]) / row["median_ms"]
+        for row in rows
+        if row.get("case") == "floor"
+    ]
+    if not spreads or max(spreads) <= QUIET:
+        return ""
+    return (
+        f"\nnoisy: the quartiles of a floor lie {max(spreads):.0%} of its median apart; "
+        "the ratios in brackets, of the fastest samples, say more"
+    )
 
 
 def environment(device: torch.device) -> str:
@@ -379,7 +325,8 @@ def main(options: argparse.Namespace) -> None:
     text = json.dumps(rows, indent=1)
     if options.out is not None:
         options.out.write_text(json.dumps({"environment": before, "rows": rows}, indent=1))
-    print(text if options.json else f"{before}\n\n{table(rows)}\n\nafter: {environment(device)}")
+    after = f"after: {environment(device)}{doubts(rows)}"
+    print(text if options.json else f"{before}\n\n{table(rows)}\n\n{after}")
 
 
 if __name__ == "__main__":
