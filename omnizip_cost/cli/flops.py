@@ -118,7 +118,7 @@ def _print(
 
     full = make_plan("full", work, spec)
     whole = {name: total_flops(count(spec, full, name, decode, workload=work)) for name in names}
-    heads = ["method", "retained", "realised", "rho_a, rho_v", "tokens"]
+    heads = ["method", "asked", "kept", "rho a, v", "tokens"]
     heads += names
     lines = []
     for plan, groups in counted:
@@ -168,6 +168,8 @@ def _print_selection(
             f"{price.flops / GIGA:,.4g}",
             f"{price.saved_flops / GIGA:,.4g}",
             "-" if price.share is None else f"{price.share:.3%}",
+            f"{price.bytes_moved / GIGA:,.3g}",
+            f"{price.kernels:,}",
             price.worded,
         ]
         for plan, price in priced
@@ -187,14 +189,15 @@ def _print_selection(
     name = next(price.convention for _, price in priced if price is not None)
     show(
         f"Selection: what choosing the tokens costs (convention `{name}`)",
-        ("method", "retained", "rho_a, rho_v", "GFLOP", "saved GFLOP", "share", "saves"),
+        ("method", "asked", "rho a, v", "GFLOP", "saved", "share", "GB", "kernels", "saves"),
         lines,
         notes=[
-            "Saved: prefill of full tokens less that of the plan, decoder and LM head. Share: "
-            "selection as a share of it. Saves: clips of this mix, at this ratio, that save more "
-            f"than choosing costs, up to {MOST_TOKENS:,} audio and video tokens. In FLOPs "
-            "selection is small; in time its kernels and launches decide, which no count of "
-            "FLOPs shows.",
+            "GFLOP: matrix products, scores included. Saved: GFLOP of full prefill less those of "
+            "the plan's, decoder and LM head. Share: selection as a share of that. GB: read and "
+            "written in bfloat16. Kernels: operators sent to the device.",
+            "Saves: clips of this mix and ratio whose saving exceeds the price, of those up to "
+            f"{MOST_TOKENS:,} audio and video tokens. This weighs FLOPs; in seconds, bytes and "
+            "kernels count as well, so a short clip can cost more time than it saves.",
             *notes,
         ],
     )

@@ -24,6 +24,8 @@ class Overhead:
 
     convention: str
     flops: int
+    bytes_moved: int
+    kernels: int
     saved_flops: int
     """Prefill of full tokens less that of the plan, decoder and LM head."""
     break_even: BreakEven
@@ -78,7 +80,8 @@ def overhead(
     """
     chosen = require_convention(convention)
     here = count(spec, plan_at(work), chosen, 0)
-    if not any(row.component == "selection" for row in here):
+    selection = next((row for row in here if row.component == "selection"), None)
+    if selection is None:
         return None
 
     @cache
@@ -95,7 +98,9 @@ def overhead(
     )
     return Overhead(
         convention=chosen.name,
-        flops=_spent(here),
+        flops=selection.flops,
+        bytes_moved=selection.bytes_moved or 0,
+        kernels=selection.kernels or 0,
         saved_flops=_saved(spec, work, here, chosen),
         break_even=found,
         work=work,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention, require_convention
@@ -39,7 +39,11 @@ class CostRow(FlatRow):
     in the head, R in decode; in the encoders their own, patches and frames after the stride; in
     selection those it chooses among."""
     flops: int
-    """Of matrix products and convolutions, as everywhere in this table."""
+    """Of matrix products and convolutions, in every component."""
+    bytes_moved: int | None = None
+    """Read and written in large tensors; None where it is not counted (all but selection)."""
+    kernels: int | None = None
+    """Operators dispatched to the device, views apart; None where they are not counted."""
 
 
 def count(
@@ -48,6 +52,8 @@ def count(
     convention: str | Convention = "hardware",
     decode: int = EQ9_DECODE_STEPS,
     workload: Workload | None = None,
+    *,
+    dtype: str = "bfloat16",
 ) -> list[CostRow]:
     """FLOPs of ``plan`` on ``spec`` under one convention, a row per component and phase.
 
@@ -61,6 +67,8 @@ def count(
         R: decode steps, all together in one row; step i sees n + i keys.
     workload : Workload, optional
         Adds the encoders' rows under conventions that count them (Qwen2.5-Omni).
+    dtype : {"bfloat16", "float16", "float32"}
+        Of the prompt's rows, for the bytes that selection moves.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def count(
         ops += audio_encoder_ops(spec.audio, workload.mel_frames, as_executed=chosen.counts_padding)
         ops += vision_encoder_ops(spec.vision, workload.grid_thw)
     rows = list(_rows(spec, plan, chosen, ops))
-    steps = selection_ops(spec, plan) if chosen.selection else None
+    steps = selection_ops(spec, plan, dtype=dtype) if chosen.selection else None
     return [*rows, _selection_row(spec, plan, chosen, steps)] if steps else rows
 
 
@@ -110,7 +118,7 @@ def _rows(
 def _selection_row(
     spec: ThinkerSpec, plan: Plan, convention: Convention, steps: tuple[SelectionOp, ...]
 ) -> CostRow:
-    return _row(
+    row = _row(
         spec,
         plan,
         convention,
@@ -118,6 +126,11 @@ def _selection_row(
         "prefill",
         tokens=plan.av_tokens,
         multiply_adds=sum(step.multiply_adds for step in steps),
+    )
+    return replace(
+        row,
+        bytes_moved=sum(step.bytes_moved for step in steps),
+        kernels=sum(step.kernels for step in steps),
     )
 
 

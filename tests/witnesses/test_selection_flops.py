@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from drawn_layouts import layouts, token_ids, windowed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_thinker import TOKENS, tiny_inputs, tiny_spec, tiny_thinker
@@ -20,7 +21,7 @@ from omnizip_cost.cost.encoders import attention_blocks
 from omnizip_cost.runtime.modules import find_text_model
 from omnizip_cost.runtime.scores import audio_scores
 from omnizip_cost.specs import ThinkerSpec
-from omnizip_cost.workload.workload import Window, Workload
+from omnizip_cost.workload.workload import Workload
 
 SPEC = tiny_spec()
 HEADS, HEAD_SIZE = SPEC.audio.heads, SPEC.audio.hidden_size // SPEC.audio.heads
@@ -36,32 +37,10 @@ def _counted(run: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def _workload(windows: Sequence[tuple[int, int]], grid: int, mel_frames: int) -> Workload:
-    return Workload(
-        name="drawn",
-        windows=tuple(Window(video_tokens=video, audio_tokens=audio) for video, audio in windows),
-        tokens_per_grid=grid,
-        text_before=3,
-        text_after=4,
-        grid_thw=None,
-        mel_frames=mel_frames,
-    )
-
-
-def _ids(work: Workload) -> torch.Tensor:
-    """Token ids of the workload's prompt: text, windows of video then audio, text."""
-    body = [
-        token
-        for window in work.windows
-        for token in [TOKENS.video] * window.video_tokens + [TOKENS.audio] * window.audio_tokens
-    ]
-    return torch.tensor([20] * work.text_before + body + [21] * work.text_after)
-
-
 def _selected(work: Workload, method: str, width: int, **choices: Any) -> int:
     """FLOPs that torch counts around the real scores and the real selection."""
     generator = torch.Generator().manual_seed(0)
-    ids = _ids(work)
+    ids = token_ids(work)
     embeddings = torch.randn(len(ids), width, generator=generator)
     blocks = attention_blocks(SPEC.audio, work.mel_frames)
     states = torch.randn(2, HEADS, sum(blocks), HEAD_SIZE, generator=generator)
@@ -94,38 +73,12 @@ def _stated(work: Workload, method: str, **choices: Any) -> int:
     return 2 * sum(op.multiply_adds for op in ops)
 
 
-@st.composite
-def _layouts(draw: st.DrawFn) -> Workload:
-    """Windows of whole grids, a short or missing last one, any tail of either modality."""
-    grid = draw(st.integers(1, 9))
-    mel_frames = draw(st.integers(0, 620))
-    audio = (mel_frames + 1) // 4 if mel_frames else 0
-    audio = sum(attention_blocks(SPEC.audio, mel_frames)) // 2
-    share = draw(st.integers(1, 50))
-    heard = [share] * (audio // share) + [audio % share] * bool(audio % share)
-    seen = draw(st.lists(st.integers(1, 4).map(lambda grids: grids * grid), max_size=5))
-    if seen and draw(st.booleans()):
-        seen[-1] = draw(st.integers(1, 3 * grid))
-    windows = [
-        (seen[i] if i < len(seen) else 0, heard[i] if i < len(heard) else 0)
-        for i in range(max(len(seen), len(heard)))
-    ]
-    if len(heard) > len(seen) > 0:  # sound without video between is one unbroken run
-        windows = [*windows[: len(seen) - 1], (seen[-1], sum(heard[len(seen) - 1 :]))]
-    if not seen:
-        windows = [(0, audio)]
-    if len(seen) > len(heard):
-        last = len(heard)
-        windows = [*windows[:last], (sum(seen[last:]), 0)]
-    return _workload(windows, grid if seen else 0, mel_frames)
-
-
 RATIOS = st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 
 
 @settings(deadline=None, max_examples=150)
 @given(
-    work=_layouts().filter(lambda work: work.av_tokens > 0),
+    work=layouts(SPEC),
     rho_a=RATIOS,
     rho_v=RATIOS,
     anchor_share=st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.5, 1.0]),
@@ -151,7 +104,7 @@ def test_omnizip(
 
 @settings(deadline=None, max_examples=40)
 @given(
-    work=_layouts().filter(lambda work: work.av_tokens > 0),
+    work=layouts(SPEC),
     method=st.sampled_from(["random", "dycoke"]),
     rho_a=RATIOS,
     rho_v=RATIOS,
@@ -165,7 +118,7 @@ def test_random_and_dycoke_multiply_no_matrices(
 
 def _clip() -> Workload:
     """The workload of ``tiny_inputs()``: 5 s, grids of 8 tokens, the last window short."""
-    work = _workload([(16, 50), (16, 50), (8, 25)], 8, 500)
+    work = windowed([(16, 50), (16, 50), (8, 25)], 8, 500)
     return replace(work, text_before=5, text_after=8, grid_thw=(5, 4, 8))
 
 

@@ -1,0 +1,31 @@
+"""One step of a selection, as counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from omnizip_cost.errors import InvalidValueError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionOp:
+    """One step of a selection: what a counter sees of it, and what none sees."""
+
+    name: str
+    multiply_adds: int = 0
+    """Of its matrix products: what torch's counter sees, at two FLOPs each."""
+    unseen_flops: int = 0
+    """Arithmetic outside products on large tensors: norms, divisions, cosines row by row,
+    softmax. One FLOP per number and operation; comparisons and sorts are none."""
+    bytes_moved: int = 0
+    """Read and written in large tensors."""
+    kernels: int = 0
+    """Operators dispatched to the device, views apart."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self)[1:]:
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise InvalidValueError(
+                    f"selection step {self.name!r}", item.name, "a whole number, 0 or more", value
+                )
