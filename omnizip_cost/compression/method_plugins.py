@@ -42,11 +42,7 @@ def load_plugin(name: str) -> Method:
     PluginError
         Two packages offer the name, the import fails, or what it holds is no sound method.
     """
-    found = _offers(tuple(sys.path))[name]
-    if len(found) > 1:
-        owners = " and ".join(sorted(_owner(point) for point in found))
-        raise PluginError(name, owners, "the name is offered more than once", "uninstall one")
-    return _load(found[0])
+    return _load(tuple(sys.path), name)
 
 
 def checked_method(offer: Any, *, name: str, owner: str) -> Method:
@@ -145,8 +141,13 @@ def _offers(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
 
 
 @lru_cache
-def _load(point: EntryPoint) -> Method:
-    owner = _owner(point)
+def _load(path: tuple[str, ...], name: str) -> Method:
+    """The one method offered under a name; imported once while ``sys.path`` stays."""
+    found = _offers(path)[name]
+    if len(found) > 1:
+        owners = " and ".join(sorted(_owner(point) for point in found))
+        raise PluginError(name, owners, "the name is offered more than once", "uninstall one")
+    point, owner = found[0], _owner(found[0])
     with plugin_errors(point.name, owner, f"importing {point.value!r}"):
         offer = point.load()
     return checked_method(offer, name=point.name, owner=owner)

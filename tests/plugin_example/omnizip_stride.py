@@ -8,7 +8,7 @@ from omnizip_cost import plugin
 
 
 def spaced(tokens: int, pruning: float) -> list[int]:
-    """Numbers of the tokens that stay: 0, step, 2 * step, ... with a step that need not be whole."""
+    """Numbers of the tokens that stay: 0, step, 2 * step, ... rounded down."""
     kept = plugin.kept_count(tokens, pruning)
     return [place * tokens // kept for place in range(kept)]
 
