@@ -22,7 +22,7 @@ def kept_tables(
     case = {"clip": clip, "label": f"OmniZip (0.3, {rho_v:g})", "mode": "paper", "scores": scores,
             "video_features": features}  # fmt: skip
     tokens, spans, grids = [], [], []
-    nothing = {"grid": None, "row": None, "column": None, "score": None, "low": None, "high": None}
+    nothing = dict.fromkeys(("grid", "row", "column", "anchor", "score", "low", "high"))
     for window in range(windows):
         start, heard = 2.0 * window, window not in silent
         share = float(rng.uniform(0.2, 1)) if heard else None
@@ -43,14 +43,15 @@ def kept_tables(
                 }
                 for cell in range(shape[0] * shape[1])
             ]  # fmt: skip
+        fates = rng.choice(["salient", "anchor", "dropped"], 50 if heard else 0)
         tokens += [
             nothing | case | {
                 "modality": "audio", "window": window, "start_s": start + number / 25,
-                "end_s": start + (number + 1) / 25, "kept": bool(rng.random() < share),
-                "score": float(rng.random()), "low": -float(rng.random()),
-                "high": float(rng.random()),
+                "end_s": start + (number + 1) / 25, "kept": bool(fate != "dropped"),
+                "anchor": bool(fate == "anchor"), "score": float(rng.random()),
+                "low": -float(rng.random()), "high": float(rng.random()),
             }
-            for number in range(50 if heard else 0)
+            for number, fate in enumerate(fates)
         ]  # fmt: skip
         spans.append({
             "window": window, "start_s": start, "end_s": start + 2.0, "retention": share,

@@ -67,6 +67,7 @@ def new_figure(
             va="bottom",
             ha="left",
             label="_note",
+            parse_math=False,
         )
     return fig
 

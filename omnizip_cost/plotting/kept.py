@@ -8,6 +8,7 @@ its place on it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,14 @@ from omnizip_cost.plotting.tablerows import Row, foot_note, number, rows_of, tex
 if TYPE_CHECKING:
     import pandas as pd
 
-TOKEN_COLUMNS = ("modality", "grid", "row", "column", "start_s", "end_s", "kept", "low", "high",
-                 "scores", "video_features")  # fmt: skip
+TOKEN_COLUMNS = ("modality", "grid", "row", "column", "start_s", "end_s", "kept", "anchor", "low",
+                 "high", "scores", "video_features")  # fmt: skip
 WINDOW_COLUMNS = ("window", "start_s", "end_s", "retention", "rate", "rho_a", "rho_v", "nominal",
                   "realised", "scores", "video_features")  # fmt: skip
 GRID_COLUMNS = ("pair", "pairs", "place", "grid", "start_s", "end_s", "rows", "columns", "picture")
 
 _COLOUR = method_colour("omnizip")
+_ANCHOR = "#5A2600"
 _DROPPED = "#C9C9C9"
 _BAR = tint(_COLOUR, 0.3)
 _RATE: dict[str, Any] = {"color": INK, "linewidth": 1.4}
@@ -44,7 +46,9 @@ _RATES_IN = {"column": 0.8, "page": 0.95}
 _GAP_IN = 0.04
 _TICKS_IN = 0.33
 """Tick labels and the label of the time axis."""
-_LEGEND_IN = {"column": 0.35, "page": 0.23}
+_LEGEND_COLUMNS = {"column": 3, "page": 7}
+_LEGEND_IN = 0.11
+_LEGEND_ROW_IN = 0.125
 _LEAST_BAR = 0.035
 """Half height of a bar in silence, so that a kept token is seen there too."""
 _LABELLED_IN = 0.29
@@ -91,7 +95,9 @@ def draw_kept(
     heard = rows_of(tokens[tokens["modality"] == "audio"], "kept", TOKEN_COLUMNS)
     width_in = figure_width_in(width) - _LEFT_IN - _RIGHT_IN
     strip = plan_strip(frames, width=width, width_in=width_in)
-    fig, (above, sound, rates) = _sheet(strip, width, _notes(spans, strip, frames))
+    handles = _legend_handles(spans)
+    legend_in = _LEGEND_IN + _LEGEND_ROW_IN * math.ceil(len(handles) / _LEGEND_COLUMNS[width])
+    fig, (above, sound, rates) = _sheet(strip, width, legend_in, _notes(spans, strip, frames))
     limits = (0.0, max(float(row["end_s"]) for row in spans))
     if strip.pairs:
         draw_strip(above, strip, _kept_cells(tokens, strip), limits)
@@ -103,7 +109,7 @@ def draw_kept(
             for row in spans[1:]:
                 ax.axvline(float(row["start_s"]), color="white", linewidth=0.6, zorder=2.5,
                            label="_rule")  # fmt: skip
-    _legend(fig, spans, width)
+    fig.legend(handles=handles, loc="upper center", ncols=_LEGEND_COLUMNS[width])
     return fig
 
 
@@ -119,10 +125,12 @@ def _require_one_case(tokens: pd.DataFrame, spans: Sequence[Row], frames: Sequen
             )
 
 
-def _sheet(strip: Strip, width: str, notes: Sequence[str]) -> tuple[Figure, tuple[Axes, ...]]:
+def _sheet(
+    strip: Strip, width: str, legend_in: float, notes: Sequence[str]
+) -> tuple[Figure, tuple[Axes, ...]]:
     """Make a sheet with its three axes, placed by the inch so that frames keep their shape."""
     heights = (strip.height_in, _SOUND_IN[width], _RATES_IN[width])
-    body = sum(heights) + _GAP_IN + _TICKS_IN + _LEGEND_IN[width]
+    body = sum(heights) + _GAP_IN + _TICKS_IN + legend_in
     fig = new_figure(width=width, height_in=body, notes=notes)
     fig.set_layout_engine("none")
     page_in, total_in = fig.get_size_inches()
@@ -155,18 +163,15 @@ def _draw_sound(ax: Axes, heard: Sequence[Row], axes_width_in: float) -> None:
     """One bar per audio token, from the least to the largest sample under it."""
     loudest = max([abs(number(row, side) or 0.0) for row in heard for side in ("low", "high")])
     least = _LEAST_BAR * (loudest or 1.0)
-    for kept, colour, label in (
-        (False, _DROPPED, "_dropped_audio"),
-        (True, _COLOUR, "_kept_audio"),
-    ):
+    for fate, colour in (("dropped", _DROPPED), ("salient", _COLOUR), ("anchor", _ANCHOR)):
         boxes = []
         for row in heard:
-            if bool(row["kept"]) is kept:
+            if _fate(row) == fate:
                 low = min(number(row, "low") or 0.0, -least)
                 high = max(number(row, "high") or 0.0, least)
                 left, right = float(row["start_s"]), float(row["end_s"])
                 boxes.append([(left, low), (right, low), (right, high), (left, high)])
-        ax.add_collection(PolyCollection(boxes, facecolors=colour, linewidths=0, label=label))
+        ax.add_collection(PolyCollection(boxes, facecolors=colour, linewidths=0, label=f"_{fate}"))
     reach = 1.05 * (loudest or 1.0)
     ax.set_ylim(-reach, reach)
     ax.set_yticks([])
@@ -175,6 +180,13 @@ def _draw_sound(ax: Axes, heard: Sequence[Row], axes_width_in: float) -> None:
         spine.set_visible(False)
     ax.text(-0.06 / axes_width_in, 0.5, "sound", ha="right",
             va="center", fontsize=7, color=INK, transform=ax.transAxes)  # fmt: skip
+
+
+def _fate(row: Row) -> str:
+    """What became of an audio token: salient, anchor or dropped."""
+    if not row["kept"]:
+        return "dropped"
+    return "anchor" if row["anchor"] else "salient"
 
 
 def _draw_rates(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
@@ -219,9 +231,10 @@ def _label_windows(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None
                     label="_retention_number", **look)  # fmt: skip
 
 
-def _legend(fig: Figure, spans: Sequence[Row], width: str) -> None:
-    handles = [
-        Patch(facecolor=_COLOUR, label="audio token kept"),
+def _legend_handles(spans: Sequence[Row]) -> list[Patch | Line2D]:
+    handles: list[Patch | Line2D] = [
+        Patch(facecolor=_COLOUR, label="salient audio"),
+        Patch(facecolor=_ANCHOR, label="audio anchor"),
         Patch(facecolor=_DROPPED, label="dropped"),
         Patch(facecolor=_BAR, label="audio kept, $S_a$"),
         Line2D([], [], label="video pruned", **_RATE),
@@ -231,7 +244,7 @@ def _legend(fig: Figure, spans: Sequence[Row], width: str) -> None:
         handles.append(
             Patch(facecolor="none", edgecolor=FAINT, hatch="//////", linewidth=0, label="no audio")
         )
-    fig.legend(handles=handles, loc="upper center", ncols=3 if width == "column" else 6)
+    return handles
 
 
 def _notes(spans: Sequence[Row], strip: Strip, frames: Sequence[Row]) -> list[str]:

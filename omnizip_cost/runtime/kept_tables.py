@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnizip_cost.compression import make_plan
-from omnizip_cost.compression.windows import WindowRow
+from omnizip_cost.compression.windows import WindowRow, audio_keep
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.runtime.clip_selection import ClipSelection
 from omnizip_cost.runtime.clip_times import TokenTimes, token_times
@@ -60,6 +60,8 @@ class KeptToken(FlatRow):
     start_s: float
     end_s: float
     kept: bool
+    anchor: bool | None
+    """Kept for others to be merged into, not for its own score (Sec. 3.2); None for video."""
     score: float | None
     """Audio score; None for video."""
     low: float | None
@@ -143,7 +145,7 @@ def kept_windows(case: ClipSelection) -> list[KeptWindow]:
 
 def kept_tokens(case: ClipSelection) -> Iterator[KeptToken]:
     """Rows of all audio and video tokens: video in prompt order, then audio."""
-    times, layout, keep = token_times(case.spec, case.workload), case.layout, case.keep
+    times = token_times(case.spec, case.workload)
     common = {
         "clip": case.clip.name,
         "label": case.pruning.label,
@@ -151,37 +153,47 @@ def kept_tokens(case: ClipSelection) -> Iterator[KeptToken]:
         "scores": case.scores,
         "video_features": case.video_features,
     }
-    size, columns = layout.tokens_per_grid, _grid_shape(case)[1]
-    positions = layout.video_positions()
-    windows = np.repeat(np.arange(layout.windows), layout.video_sizes)
-    for number, (token, window, kept) in enumerate(
-        zip(positions.tolist(), windows.tolist(), keep[positions].tolist(), strict=True)
-    ):
-        grid, cell = divmod(number, size)
+    yield from _video_tokens(case, times, common)
+    yield from _audio_tokens(case, times, common)
+
+
+def _video_tokens(
+    case: ClipSelection, times: TokenTimes, common: dict[str, str]
+) -> Iterator[KeptToken]:
+    layout, columns = case.layout, _grid_shape(case)[1]
+    survivors = _outcomes(case, layout.video_positions(), layout.video_sizes)
+    for number, (token, window, kept) in enumerate(survivors):
+        grid, cell = divmod(number, layout.tokens_per_grid)
         start, end = times.grid(grid)
         yield KeptToken(
             token=token, modality="video", window=window, grid=grid, row=cell // columns,
-            column=cell % columns, start_s=start, end_s=end, kept=kept, score=None, low=None,
-            high=None, **common,
+            column=cell % columns, start_s=start, end_s=end, kept=kept, anchor=None, score=None,
+            low=None, high=None, **common,
         )  # fmt: skip
-    positions = layout.audio_positions()
-    windows = np.repeat(np.arange(layout.windows), layout.audio_sizes)
+
+
+def _audio_tokens(
+    case: ClipSelection, times: TokenTimes, common: dict[str, str]
+) -> Iterator[KeptToken]:
+    layout, scores = case.layout, case.audio_scores
+    salient = audio_keep(scores, case.pruning.audio_pruning, merge=0).tolist()
     lows, highs = _extremes(case, times)
-    for number, (token, window, kept, score) in enumerate(
-        zip(
-            positions.tolist(),
-            windows.tolist(),
-            keep[positions].tolist(),
-            case.audio_scores.tolist(),
-            strict=True,
-        )
-    ):
+    survivors = _outcomes(case, layout.audio_positions(), layout.audio_sizes)
+    for number, (token, window, kept) in enumerate(survivors):
         start, end = times.audio(number)
         yield KeptToken(
             token=token, modality="audio", window=window, grid=None, row=None, column=None,
-            start_s=start, end_s=end, kept=kept, score=score, low=lows[number],
-            high=highs[number], **common,
+            start_s=start, end_s=end, kept=kept, anchor=kept and not salient[number],
+            score=float(scores[number]), low=lows[number], high=highs[number], **common,
         )  # fmt: skip
+
+
+def _outcomes(
+    case: ClipSelection, positions: NDArray[np.int64], sizes: tuple[int, ...]
+) -> Iterator[tuple[int, int, bool]]:
+    """Place in the prompt, window and fate of each token of one modality."""
+    windows = np.repeat(np.arange(len(sizes)), sizes)
+    return zip(positions.tolist(), windows.tolist(), case.keep[positions].tolist(), strict=True)
 
 
 def shown_grids(case: ClipSelection, *, at_most: int = SHOWN_PAIRS) -> list[ShownGrid]:

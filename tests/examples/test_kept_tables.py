@@ -82,6 +82,19 @@ def test_tokens_are_those_of_the_selection_in_prompt_order() -> None:
     assert [row.score for row in audio] == case.audio_scores.tolist()
 
 
+def test_anchors_are_kept_beside_the_best_scores() -> None:
+    """round(0.6 N) best scores are salient; round(0.05 N) anchors lie evenly in what is left."""
+    tokens = list(kept_tokens(select_by_proxy(_clip(seconds=8), QWEN25, USUAL)))
+    audio = [row for row in tokens if row.modality == "audio"]
+    salient = [row.score for row in audio if row.kept and not row.anchor]
+    anchors = [place for place, row in enumerate(audio) if row.anchor]
+    assert (len(audio), len(salient), len(anchors)) == (200, 120, 10)
+    assert min(salient) >= max(row.score for row in audio if not row.kept or row.anchor)
+    left = [place for place, row in enumerate(audio) if row.anchor or not row.kept]
+    assert [left.index(place) for place in anchors] == list(range(0, 80, 8))
+    assert all(row.anchor is None for row in tokens if row.modality == "video")
+
+
 def test_sound_under_a_token_is_that_of_its_forty_milliseconds() -> None:
     clip = _clip()
     audio = [

@@ -112,30 +112,36 @@ def test_bands_lead_from_each_pair_to_its_seconds() -> None:
     assert f"Frames of {len(bands)} of 40 windows" in notes_of(fig)
 
 
-def test_one_bar_per_audio_token_kept_ones_in_colour() -> None:
+def test_one_bar_per_audio_token_in_the_colour_of_its_fate() -> None:
     tokens, windows, grids = kept_tables(3)
     sound = draw_kept(tokens, windows, grids).axes[1]
     heard = tokens[tokens["modality"] == "audio"]
     drawn = {c.get_label(): c for c in sound.collections if isinstance(c, PolyCollection)}
-    for label, kept in (("_kept_audio", True), ("_dropped_audio", False)):
-        part = heard[heard["kept"] == kept]
+    anchors = heard["anchor"].astype(bool)
+    for label, part in (
+        ("_salient", heard[heard["kept"] & ~anchors]),
+        ("_anchor", heard[heard["kept"] & anchors]),
+        ("_dropped", heard[~heard["kept"]]),
+    ):
         boxes = [path.vertices for path in drawn[label].get_paths()]
+        assert len(boxes) > 10
         assert [(box[0][0], box[1][0]) for box in boxes] == list(
             zip(part["start_s"], part["end_s"], strict=True)
         )
         assert all(box[0][1] <= low for box, low in zip(boxes, part["low"], strict=True))
         assert all(box[2][1] >= high for box, high in zip(boxes, part["high"], strict=True))
     colours = {label: to_hex(item.get_facecolor()[0]) for label, item in drawn.items()}
-    assert colours["_kept_audio"] == METHOD_COLOURS["omnizip"].lower()
-    assert lightness(colours["_dropped_audio"]) - lightness(colours["_kept_audio"]) > 20
+    assert colours["_salient"] == METHOD_COLOURS["omnizip"].lower()
+    greys = [lightness(colours[label]) for label in ("_anchor", "_salient", "_dropped")]
+    assert greys[1] - greys[0] > 20 and greys[2] - greys[1] > 20, "told apart in greyscale"
 
 
 def test_silence_is_still_a_bar() -> None:
     tokens, windows, grids = kept_tables(2)
     tokens.loc[tokens["modality"] == "audio", ["low", "high"]] = 0.0
-    (kept,) = [c for c in draw_kept(tokens, windows, grids).axes[1].collections
-               if c.get_label() == "_kept_audio"]  # fmt: skip
-    assert all(path.vertices[2][1] > path.vertices[0][1] for path in kept.get_paths())
+    for bars_of_fate in draw_kept(tokens, windows, grids).axes[1].collections:
+        paths = bars_of_fate.get_paths()
+        assert paths and all(path.vertices[2][1] > path.vertices[0][1] for path in paths)
 
 
 def test_the_rates_are_those_of_the_windows_table() -> None:
@@ -201,6 +207,7 @@ def test_nothing_is_small_or_clipped(windows: int, width: str, shape: tuple[int,
     tables = kept_tables(windows, shape=shape, silent=(4,), rho_v=0.9)
     fig = draw_kept(*tables, width=width)
     assert_tidy(fig)
+    assert len(fig.legends[0].get_texts()) == 7 - (windows <= 4)
     for image in _pictures(fig, "_pale"):
         box = image.get_window_extent()
         assert box.width / fig.dpi * box.height / fig.dpi >= 0.08, "a picture too small to read"
@@ -213,6 +220,12 @@ def test_windows_of_one_grid_have_one_row_of_frames() -> None:
     assert len({image.get_extent()[2] for image in _pictures(fig, "_pale")}) == 1
     assert "density\npeaks" in [text.get_text() for text in fig.axes[0].texts]
     assert "largest\nchange" not in [text.get_text() for text in fig.axes[0].texts]
+
+
+def test_a_name_with_dollars_is_printed_as_it_is() -> None:
+    notes = draw_kept(*kept_tables(1, clip="a $x_2$.mp4")).texts
+    assert any("a $x_2$.mp4" in text.get_text() for text in notes)
+    assert not any(text.get_parse_math() for text in notes)
 
 
 def test_tables_of_two_clips_are_refused() -> None:
