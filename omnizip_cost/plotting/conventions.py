@@ -1,7 +1,8 @@
 """One configuration counted under every convention: the same model, up to 2.5 times apart.
 
 A pair of bars for each convention, full tokens above compressed, stacked by component. The ratio
-at the end of a compressed bar is the table's own; nothing is divided here.
+at the end of a compressed bar is the table's own; nothing is divided here. Selection is a segment
+where the convention counts it and one can see it, else a number below the figure.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from omnizip_cost.plotting.canvas import new_figure, three_digits
-from omnizip_cost.plotting.stages import segment_handles
+from omnizip_cost.plotting.stages import LEAST_VISIBLE, segment_handles, thin_note
 from omnizip_cost.plotting.style import INK, method_colour, segment_look, styled, tint
 from omnizip_cost.plotting.tablerows import (
     Row,
@@ -26,7 +27,7 @@ from omnizip_cost.plotting.tablerows import (
     text,
     where,
 )
-from omnizip_cost.units import GIGA, MEGA, TERA
+from omnizip_cost.units import GIGA, MEGA, TERA, si
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def draw_conventions(table: pd.DataFrame, *, width: str = "column") -> Figure:
     fig = new_figure(
         width=width,
         height_in=0.82 + sum(_BAR_IN * len(lines) + 0.4 for lines in bars.values()),
-        notes=_notes(rows),
+        notes=_notes(rows, longest),
     )
     axes = fig.subplots(len(panels), 1, squeeze=False,
                         height_ratios=[len(lines) for lines in bars.values()])[:, 0]  # fmt: skip
@@ -78,7 +79,7 @@ def draw_conventions(table: pd.DataFrame, *, width: str = "column") -> Figure:
             ax.set_title(key[0], color=INK)
         ax.set_xlim(0, longest * (1.3 if width == "column" else 1.14))
     axes[-1].set_xlabel(f"FLOPs as each convention counts them ({power})")
-    _legend(fig, rows, width)
+    _legend(fig, [row for row in rows if _visible(row, longest)], width)
     return fig
 
 
@@ -162,7 +163,19 @@ def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
     fig.legend(handles=handles, loc="outside upper center", ncols=2 if width == "column" else 4)
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def _visible(row: Row, longest: float) -> bool:
+    """Whether a row's segment belongs in the legend: selection may be too thin to see."""
+    flops = number(row, "flops") or 0.0
+    return row["component"] != "selection" or flops >= LEAST_VISIBLE * longest
+
+
+def _notes(rows: Sequence[Row], longest: float) -> list[str]:
     ratio = any(number(row, "ratio") is not None for row in rows)
     explained = "in brackets: share of the full count, same convention" if ratio else ""
-    return foot_note([where(rows, "model"), explained])
+    chosen = [number(row, "flops") or 0.0 for row in rows if row["component"] == "selection"]
+    selection = thin_note("selection", chosen, longest, _flops)
+    return foot_note([where(rows, "model"), explained, selection])
+
+
+def _flops(flops: float) -> str:
+    return si(flops, "FLOP", digits=3)

@@ -1,7 +1,8 @@
-"""Speed-up of the prefill against the retained ratio: predicted twice, and observed.
+"""Speed-up of the prefill, selection inside, against the retained ratio: predicted and observed.
 
 One panel per method, on common axes. In it: the count of Eq. 9 (dashed, hollow markers), the
-exact count (line), and what the clock said (filled markers, bars over the spread). Settings that
+exact count (line), and what the clock said (filled markers, bars over the spread). The exact count
+and the clock hold selection, whose price the saving must earn; Eq. 9 has none. Settings that
 share one ratio are set apart by a few points on the page and named; their data stay as they are.
 """
 
@@ -240,6 +241,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     notes = [where(rows, *CONTEXT), weight_note(rows), *status_notes(rows)]
     if any(number(row, "speedup_observed_low") is not None for row in rows):
         notes.append("bars: quartiles")
+    notes.append("selection is inside the exact count and the observed time, Eq. 9 has none")
     groups = grouped(rows, "method", *CONTEXT).values()
     if any(name for group in groups for _, _, name, _ in _set_apart(_by_ratio(group))):
         notes.append("pairs beside points: audio, video pruning ratio")

@@ -7,7 +7,7 @@ of a bar is the bar's length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -49,6 +49,8 @@ _BAR_IN = 0.19
 _BAR_SHARE = 0.74
 VISIBLE_SPREAD = 0.01
 """Spreads under this share of the longest bar would be dots, not lines."""
+LEAST_VISIBLE = 0.004
+"""A segment under this share of the longest bar is thinner than its own outline."""
 _HALO = withStroke(linewidth=2.6, foreground="white")
 
 
@@ -81,7 +83,7 @@ def draw_stages(table: pd.DataFrame, *, width: str = "column") -> Figure:
     fig = new_figure(
         width=width,
         height_in=0.7 + sum(_BAR_IN * count + 0.24 for count in counts),
-        notes=_notes(rows),
+        notes=_notes(rows, longest),
     )
     axes = fig.subplots(len(panels), 1, squeeze=False, height_ratios=counts)[:, 0]
     for ax, members in zip(axes, panels.values(), strict=True):
@@ -90,7 +92,7 @@ def draw_stages(table: pd.DataFrame, *, width: str = "column") -> Figure:
             ax.set_title(setting_apart(members[0], rows), color=INK)
         ax.set_xlim(0, longest * (1.24 if width == "column" else 1.1))
     axes[-1].set_xlabel(f"time ({time_unit(longest)[1]})")
-    _legend(fig, rows, width)
+    _legend(fig, [row for row in rows if _visible(row, longest)], width)
     return fig
 
 
@@ -188,9 +190,33 @@ def segment_handles(segments: Sequence[str]) -> list[Patch]:
     ]
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def _visible(row: Row, longest_s: float) -> bool:
+    """Whether a row's stage belongs in the legend: selection may be too thin to see."""
+    return row["stage"] != "selection" or (number(row, "seconds") or 0.0) >= (
+        LEAST_VISIBLE * longest_s
+    )
+
+
+def thin_note(
+    segment: str, lengths: Sequence[float], longest: float, write: Callable[[float], str]
+) -> str:
+    """Give the lengths of segments too thin to see, as numbers; empty where there are none."""
+    thin = sorted(length for length in lengths if 0 < length < LEAST_VISIBLE * longest)
+    if not thin:
+        return ""
+    ends = dict.fromkeys(write(length) for length in (thin[0], thin[-1]))
+    return f"{segment}, where too thin to see: {' to '.join(ends)}"
+
+
+def _notes(rows: Sequence[Row], longest_s: float) -> list[str]:
     spread = any(number(row, "low_s") is not None for row in rows)
     whiskers = "dark lines: spread of the stage they end" if spread else ""
     tokens = [steps for (steps,) in distinct(rows, "decode_steps") if steps]
     decode = f"decode: {', '.join(tokens)} tokens" if tokens else ""
-    return foot_note([where(rows, *CONTEXT), weight_note(rows), decode, whiskers])
+    chosen = [number(row, "seconds") or 0.0 for row in rows if row["stage"] == "selection"]
+    selection = thin_note("selection", chosen, longest_s, _milliseconds)
+    return foot_note([where(rows, *CONTEXT), weight_note(rows), decode, whiskers, selection])
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{three_digits(seconds / MILLI)} ms"

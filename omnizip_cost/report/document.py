@@ -134,6 +134,7 @@ def comparison_table(rows: Sequence[Row]) -> str:
         Column(key="error_eq9", title="Eq. 9 off by", write=signed_percent),
         Column(key="error_exact", title="Exact off by", write=signed_percent),
         Column(key="prefill_s", title="Prefill (ms)", write=milliseconds),
+        Column(key="selection_s", title="Selection (ms)", write=milliseconds),
         Column(key="peak_memory_bytes", title="Peak memory", write=memory),
     ]
     lines = [{**_without_reference_errors(row), "observed": _observed(row)} for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from figure_eyes import assert_tidy, bars
 from invented_tables import conventions_table
@@ -9,6 +10,7 @@ from matplotlib.colors import to_hex
 
 from omnizip_cost.errors import UnknownNameError
 from omnizip_cost.plotting import draw_conventions
+from omnizip_cost.plotting.canvas import notes_of
 from omnizip_cost.plotting.style import METHOD_COLOURS
 
 
@@ -63,3 +65,23 @@ def test_an_unknown_component_is_refused() -> None:
     table = conventions_table().replace({"component": {"lm_head": "lm_hed"}})
     with pytest.raises(UnknownNameError, match="did you mean lm_head"):
         draw_conventions(table)
+
+
+def _with_selection(flops: int) -> pd.DataFrame:
+    table = conventions_table()
+    rows = table[(table["method"] == "omnizip") & (table["component"] == "lm_head")]
+    chosen = rows.assign(component="selection", phase="prefill", flops=flops)
+    return pd.concat([table, chosen], ignore_index=True)
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+@pytest.mark.parametrize(("flops", "seen"), [(8 * 10**12, True), (8_727_000_000, False)])
+def test_selection_is_a_segment_or_a_number_below(flops: int, seen: bool, width: str) -> None:
+    fig = draw_conventions(_with_selection(flops), width=width)
+    assert [bar.get_width() for bar in bars(fig, "_selection")] == [flops] * 3
+    (legend,) = fig.legends
+    entries = [entry.get_text() for entry in legend.get_texts()]
+    assert ("selection" in entries) is seen
+    notes = notes_of(fig).replace("\n", " ")
+    assert ("Selection, where too thin to see: 8.73 GFLOP." in notes) is not seen
+    assert_tidy(fig)

@@ -122,3 +122,18 @@ def test_a_stage_counted_twice_is_refused() -> None:
 def test_an_unknown_stage_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="unknown stage 'prefil'"):
         draw_stages(stages_table().replace({"stage": {"prefill": "prefil"}}))
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_a_selection_too_thin_to_see_is_a_number_below(width: str) -> None:
+    table = stages_table()
+    chosen = table["stage"] == "selection"
+    assert "too thin" not in notes_of(draw_stages(table, width=width))
+    table.loc[chosen, ["seconds", "low_s", "high_s"]] = 0.0004
+    table.loc[chosen.idxmax(), "seconds"] = 0.0001
+    fig = draw_stages(table, width=width)
+    notes = notes_of(fig).replace("\n", " ")
+    assert "Selection, where too thin to see: 0.100 ms to 0.400 ms." in notes
+    (legend,) = fig.legends
+    assert "selection" not in {entry.get_text() for entry in legend.get_texts()}
+    assert_tidy(fig)
