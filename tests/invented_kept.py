@@ -32,8 +32,9 @@ def kept_tables(
             begin = start + place * seconds
             grids.append({
                 "pair": window, "pairs": windows, "place": place, "grid": grid, "window": window,
-                "start_s": begin, "end_s": begin + seconds, "rows": shape[0], "columns": shape[1],
-                "picture": picture(shape), "clip": clip, "label": case["label"],
+                "start_s": begin, "end_s": begin + seconds, "taken_s": begin, "rows": shape[0],
+                "columns": shape[1], "picture": picture(shape), "clip": clip,
+                "label": case["label"],
             })  # fmt: skip
             tokens += [
                 nothing | case | {
@@ -61,8 +62,8 @@ def kept_tables(
         })  # fmt: skip
     if not video:
         grids = [{
-            **dict.fromkeys(("pair", "place", "grid", "window", "start_s", "end_s", "rows",
-                             "columns", "picture")),
+            **dict.fromkeys(("pair", "place", "grid", "window", "start_s", "end_s",
+                             "taken_s", "rows", "columns", "picture")),
             "pairs": 0, "clip": clip, "label": case["label"],
         }]  # fmt: skip
     return pd.DataFrame(tokens), pd.DataFrame(spans), pd.DataFrame(grids)

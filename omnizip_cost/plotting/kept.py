@@ -32,7 +32,8 @@ TOKEN_COLUMNS = ("modality", "grid", "row", "column", "start_s", "end_s", "kept"
                  "high", "scores", "video_features")  # fmt: skip
 WINDOW_COLUMNS = ("window", "start_s", "end_s", "retention", "rate", "rho_a", "rho_v", "nominal",
                   "realised", "scores", "video_features")  # fmt: skip
-GRID_COLUMNS = ("pair", "pairs", "place", "grid", "start_s", "end_s", "rows", "columns", "picture")
+GRID_COLUMNS = ("pair", "pairs", "place", "grid", "start_s", "end_s", "taken_s", "rows", "columns",
+                "picture")  # fmt: skip
 
 _COLOUR = method_colour("omnizip")
 _ANCHOR = "#5A2600"
@@ -260,7 +261,21 @@ def _notes(spans: Sequence[Row], strip: Strip, frames: Sequence[Row]) -> list[st
         f"scores: {text(first, 'scores')}. Video features: {text(first, 'video_features')}. "
         f"{_shown(len(strip.pairs), int(frames[0]['pairs']), len(spans))}"
     )
-    return foot_note([case]) + foot_note([sources])
+    return foot_note([case]) + foot_note([sources, _lag(frames)])
+
+
+def _lag(frames: Sequence[Row]) -> str:
+    """Say that frames stand earlier than they were taken, where some do by more than a grid."""
+    late = [
+        row for row in frames if (number(row, "taken_s") or 0.0) > (number(row, "end_s") or 0.0)
+    ]
+    if not late:
+        return ""
+    last = late[-1]
+    return (
+        "frames were capped and stand where the model places them: that of "
+        f"{float(last['start_s']):g} s was taken at {float(last['taken_s']):.1f} s"
+    )
 
 
 def _shown(shown: int, pairs: int, windows: int) -> str:

@@ -16,7 +16,9 @@ from omnizip_cost.compression.windows import WindowRow, audio_keep
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.runtime.clip_selection import ClipSelection
 from omnizip_cost.runtime.clip_times import TokenTimes, token_times
+from omnizip_cost.workload.clip import Clip
 from omnizip_cost.workload.lengths import SAMPLE_RATE_HZ
+from omnizip_cost.workload.video import sampled_indices
 
 SHOWN_PAIRS = 12
 """Pairs of grids of which pictures are stored, evenly chosen: a page holds no more."""
@@ -89,6 +91,8 @@ class ShownGrid(FlatRow):
     window: int | None
     start_s: float | None
     end_s: float | None
+    taken_s: float | None
+    """Second of the film that is pictured: later than ``start_s`` where frames were capped."""
     rows: int | None
     """Tokens from top to bottom."""
     columns: int | None
@@ -209,10 +213,10 @@ def shown_grids(case: ClipSelection, *, at_most: int = SHOWN_PAIRS) -> list[Show
     if frames is None:
         return [
             ShownGrid(pair=None, pairs=0, place=None, grid=None, window=None, start_s=None,
-                      end_s=None, rows=None, columns=None, picture=None, **shown)
+                      end_s=None, taken_s=None, rows=None, columns=None, picture=None, **shown)
         ]  # fmt: skip
     times, (rows, columns) = token_times(case.spec, case.workload), _grid_shape(case)
-    depth = case.spec.vision.temporal_patch_size
+    depth, taken = case.spec.vision.temporal_patch_size, _taken_s(case.clip)
     found = []
     for pair in even_choice(len(pairs), at_most):
         window, grids = pairs[pair]
@@ -221,8 +225,8 @@ def shown_grids(case: ClipSelection, *, at_most: int = SHOWN_PAIRS) -> list[Show
             found.append(
                 ShownGrid(
                     pair=pair, pairs=len(pairs), place=place, grid=grid, window=window,
-                    start_s=start, end_s=end, rows=rows, columns=columns,
-                    picture=_jpeg(frames[min(grid * depth, len(frames) - 1)]), **shown,
+                    start_s=start, end_s=end, taken_s=taken[grid * depth], rows=rows,
+                    columns=columns, picture=_jpeg(frames[grid * depth]), **shown,
                 )
             )  # fmt: skip
     return found
@@ -251,6 +255,15 @@ def _pairs(case: ClipSelection) -> list[tuple[int, list[int]]]:
         found += [(window, grids[first : first + 2]) for first in range(0, len(grids), 2)]
         seen += tokens
     return found
+
+
+def _taken_s(clip: Clip) -> list[float | None]:
+    """Second of the film at which each sampled frame was taken, None where that is not known."""
+    assert clip.frames is not None
+    if not clip.source_fps:
+        return [None] * len(clip.frames)
+    indices = sampled_indices(clip.source_frames, len(clip.frames))
+    return [index / clip.source_fps for index in indices]
 
 
 def _grid_shape(case: ClipSelection) -> tuple[int, int]:

@@ -165,6 +165,18 @@ def test_pictures_are_the_first_frames_of_their_grids() -> None:
         assert abs(float(picture.mean()) - 40 * row.grid) < 3
 
 
+def test_capped_frames_tell_when_they_were_taken() -> None:
+    """20 s of film in 8 frames: grids lie 5 s apart in it, and 1 s apart in the prompt."""
+    clip = replace(_clip(), source_frames=500)
+    shown = shown_grids(select_by_proxy(clip, QWEN25, USUAL))
+    assert [(row.start_s, row.taken_s) for row in shown] == [
+        (0.0, 0.0), (1.0, pytest.approx(5.0, abs=0.04)), (2.0, pytest.approx(10.0, abs=0.04)),
+        (3.0, pytest.approx(15.0, abs=0.04)),
+    ]  # fmt: skip
+    uncapped = shown_grids(select_by_proxy(_clip(), QWEN25, USUAL))
+    assert [row.taken_s for row in uncapped] == pytest.approx([0, 1, 2, 3], abs=0.04)
+
+
 def test_large_frames_become_small_pictures() -> None:
     (first, *_) = shown_grids(select_by_proxy(_clip(seconds=2, rows=20, columns=30), QWEN25, USUAL))
     assert Image.open(io.BytesIO(first.picture)).size == (448, 299)

@@ -222,6 +222,14 @@ def test_windows_of_one_grid_have_one_row_of_frames() -> None:
     assert "largest\nchange" not in [text.get_text() for text in fig.axes[0].texts]
 
 
+def test_frames_that_stand_earlier_than_they_were_taken_are_owned_up_to() -> None:
+    tokens, windows, grids = kept_tables(3)
+    assert "capped" not in notes_of(draw_kept(tokens, windows, grids))
+    grids["taken_s"] = 4.5 * grids["start_s"]
+    notes = notes_of(draw_kept(tokens, windows, grids))
+    assert "that of 5 s was taken at 22.5 s." in notes
+
+
 def test_a_name_with_dollars_is_printed_as_it_is() -> None:
     notes = draw_kept(*kept_tables(1, clip="a $x_2$.mp4")).texts
     assert any("a $x_2$.mp4" in text.get_text() for text in notes)
