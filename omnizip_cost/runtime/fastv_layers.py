@@ -31,8 +31,9 @@ def last_token_attention(
 
     Fused attention kernels do not hand out weights. ``materialised`` computes the whole causal
     h x n x n matrix as the published variant does: with a softmax in float32 its peak is 8 bytes
-    per element, 8·h·n^2, in bfloat16 as in float32. ``last-query`` computes the one row that is
-    used. Both agree up to the rounding of the product.
+    per element, 8·h·n^2, in bfloat16 as in float32 (10 where softmax first makes a float32 copy,
+    as on a CPU). ``last-query`` computes the one row that is used. Both agree up to the rounding
+    of the product.
 
     Parameters
     ----------
