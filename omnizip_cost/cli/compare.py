@@ -36,6 +36,9 @@ def compare_command(
 ) -> None:
     """Predicted against observed speed-up, per method and ratio, with signed errors.
 
+    Speed-ups are full prefill / (prefill + selection), predicted and observed; Eq. 9 knows no
+    selection.
+
     Example: `omnizip-cost compare out/tiny --out out/tiny` (after `profile`'s example)
     """
     from omnizip_cost.compare import compare
@@ -78,8 +81,8 @@ def print_compared(compared: Sequence[CompareRow]) -> None:
         return "-" if value is None else format(value, form)
 
     show(
-        f"Prefill speed-up over full tokens: {compared[0].model}, {compared[0].weights} weights, "
-        f"{compared[0].device}, {compared[0].clip}",
+        f"Prefill speed-up over full tokens, selection inside: {compared[0].model}, "
+        f"{compared[0].weights} weights, {compared[0].device}, {compared[0].clip}",
         (
             "configuration",
             "kept",

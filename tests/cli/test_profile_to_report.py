@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import omnizip_cost as oz
 from omnizip_cost.cli.app import run
+from omnizip_cost.workload import VideoSettings
 
 Capture = pytest.CaptureFixture[str]
 
@@ -55,6 +57,17 @@ def test_compare_figures_and_report(measured: Path, capsys: Capture, tmp_path: P
     assert omnizip["error_exact"] == pytest.approx(
         omnizip["speedup_exact"] / omnizip["speedup_observed"] - 1
     )
+    spec = oz.load_spec("omni-tiny")
+    work = oz.workload(
+        spec, seconds=2, pixels=(112, 112), settings=VideoSettings(min_pixels=1, max_pixels=12_544)
+    )
+    assert work.tokens == full["full_tokens"]
+    for row in (omnizip, fastv):
+        planned = oz.count(spec, oz.plan(row["method"], work, spec, retained=0.5), "sdpa", 2)
+        (selection,) = [part.flops for part in planned if part.component == "selection"]
+        assert row["flops_selection"] == selection > 0
+        assert row["speedup_exact"] < row["prefill_speedup_exact"]
+        assert row["speedup_observed"] < row["prefill_speedup_observed"]
     assert run(["compare", str(measured), "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "random weights" in out

@@ -28,7 +28,8 @@ def _compare_row(label: str, method: str, **changes: Any) -> dict[str, Any]:
         "model": "omni-tiny", "label": label, "method": method, "realised": 0.452,
         "speedup_eq9": 2.34, "speedup_exact": 2.45, "speedup_observed": 2.21,
         "speedup_observed_low": 2.08, "speedup_observed_high": 2.32, "error_eq9": 0.057,
-        "error_exact": 0.109, "prefill_s": 0.186, "selection_s": 0.0123, "peak_memory_bytes": 3 * 2**29,
+        "error_exact": 0.109, "prefill_s": 0.186, "selection_s": 0.0123,
+        "peak_memory_bytes": 3 * 2**29,
         "status": "ok", "largest_gap_stage": "selection", "explanation": "selection takes 12 ms",
     } | changes  # fmt: skip
 
@@ -45,7 +46,8 @@ COMPARISON = (
     _compare_row("OmniZip 45% (0.3, 0.6)", "omnizip"),
     _compare_row("FastV 50%", "fastv", status="oom", realised=None, speedup_eq9=nan,
                  speedup_exact=nan, speedup_observed=nan, error_eq9=nan, error_exact=None,
-                 prefill_s=None, peak_memory_bytes=None, largest_gap_stage=None, explanation=nan),
+                 prefill_s=None, selection_s=None, peak_memory_bytes=None, largest_gap_stage=None,
+                 explanation=nan),
 )  # fmt: skip
 
 CONTEXT = ReportContext(
@@ -98,7 +100,7 @@ def test_the_reference_has_no_error_and_no_spread() -> None:
 
 def test_out_of_memory_stands_in_place_of_numbers() -> None:
     text = render_report(CONTEXT)
-    assert "| FastV 50% | – | – | – | out of memory | – | – | – | – |" in text
+    assert "| FastV 50% | – | – | – | out of memory | – | – | – | – | – |" in text
     assert "- No measurement (out of memory): FastV 50%." in text
     assert "nan" not in text.lower()
     assert "None" not in text

@@ -133,6 +133,8 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("omnizip", {"audio_pruning": 0.4, "video_pruning": 0.7, "merge": 0}),
     ("omnizip", {"audio_pruning": 0.4, "video_pruning": 0.7, "mode": "official"}),
     ("omnizip", {"audio_pruning": 0.0, "video_pruning": 0.0}),
+    ("visionzip", {"retained": 0.5}),
+    ("visionzip", {"audio_pruning": 0.0, "video_pruning": 0.6, "mode": "official"}),
 )
 
 
