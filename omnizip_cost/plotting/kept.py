@@ -96,14 +96,16 @@ def draw_kept(
     heard = rows_of(tokens[tokens["modality"] == "audio"], "kept", TOKEN_COLUMNS)
     width_in = figure_width_in(width) - _LEFT_IN - _RIGHT_IN
     strip = plan_strip(frames, width=width, width_in=width_in)
-    handles = _legend_handles(spans)
+    handles = _legend_handles(spans, video=bool(strip.pairs))
     legend_in = _LEGEND_IN + _LEGEND_ROW_IN * math.ceil(len(handles) / _LEGEND_COLUMNS[width])
     fig, (above, sound, rates) = _sheet(strip, width, legend_in, _notes(spans, strip, frames))
     limits = (0.0, max(float(row["end_s"]) for row in spans))
     if strip.pairs:
         draw_strip(above, strip, _kept_cells(tokens, strip), limits)
     _draw_sound(sound, heard, width_in)
-    _draw_rates(rates, spans, width_in)
+    _draw_retention(rates, spans)
+    if strip.pairs:
+        _draw_rates(rates, spans, width_in)
     for ax in (sound, rates):
         ax.set_xlim(*limits)
         if len(spans) <= _RULED_WINDOWS:
@@ -190,8 +192,8 @@ def _fate(row: Row) -> str:
     return "anchor" if row["anchor"] else "salient"
 
 
-def _draw_rates(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
-    """S_a as bars as wide as their windows, the video pruning rate as steps over them."""
+def _draw_retention(ax: Axes, spans: Sequence[Row]) -> None:
+    """S_a as bars as wide as their windows; windows without audio are hatched."""
     heard = [row for row in spans if number(row, "retention") is not None]
     ax.bar([float(row["start_s"]) for row in heard], [float(row["retention"]) for row in heard],
            width=[float(row["end_s"]) - float(row["start_s"]) for row in heard], align="edge",
@@ -200,18 +202,22 @@ def _draw_rates(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
         if number(row, "retention") is None:
             ax.axvspan(float(row["start_s"]), float(row["end_s"]), facecolor="none",
                        edgecolor=NO_DATA, hatch="////", linewidth=0, label="_no_audio")  # fmt: skip
-    ax.axhline(float(spans[0]["rho_v"]), label="_budget", zorder=2.6, **_BUDGET)
-    edges = [float(row["start_s"]) for row in spans] + [float(spans[-1]["end_s"])]
-    rate = _RATE if len(spans) <= _RULED_WINDOWS else _RATE | {"linewidth": _THIN}
-    ax.stairs([float(row["rate"]) for row in spans], edges, baseline=None, zorder=3,
-              label="_rate", **rate)  # fmt: skip
-    _label_windows(ax, spans, axes_width_in)
     ax.set_ylim(0.0, 1.16)
     ax.set_yticks([0.0, 0.5, 1.0])
     ax.yaxis.set_major_formatter("{x:g}")
     ax.set_ylabel("share of tokens")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 3, 5, 6, 10]))
     ax.set_xlabel("time (s)")
+
+
+def _draw_rates(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
+    """The video pruning rate of each window as steps, and the budget they keep together."""
+    ax.axhline(float(spans[0]["rho_v"]), label="_budget", zorder=2.6, **_BUDGET)
+    edges = [float(row["start_s"]) for row in spans] + [float(spans[-1]["end_s"])]
+    rate = _RATE if len(spans) <= _RULED_WINDOWS else _RATE | {"linewidth": _THIN}
+    ax.stairs([float(row["rate"]) for row in spans], edges, baseline=None, zorder=3,
+              label="_rate", **rate)  # fmt: skip
+    _label_windows(ax, spans, axes_width_in)
 
 
 def _label_windows(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
@@ -224,6 +230,8 @@ def _label_windows(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None
             continue
         rate, share = float(row["rate"]), number(row, "retention")
         look: dict[str, Any] = {"ha": "center", "fontsize": 7, "color": INK, "zorder": 4}
+        if share is None:
+            look["bbox"] = {"facecolor": "white", "linewidth": 0, "pad": 0.8}
         over = rate >= float(row["rho_v"])
         ax.text((start + end) / 2, rate + (0.03 if over else -0.045), f"{rate:.2f}",
                 va="bottom" if over else "top", label="_rate_number", **look)  # fmt: skip
@@ -232,15 +240,18 @@ def _label_windows(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None
                     label="_retention_number", **look)  # fmt: skip
 
 
-def _legend_handles(spans: Sequence[Row]) -> list[Patch | Line2D]:
+def _legend_handles(spans: Sequence[Row], *, video: bool) -> list[Patch | Line2D]:
     handles: list[Patch | Line2D] = [
         Patch(facecolor=_COLOUR, label="salient audio"),
         Patch(facecolor=_ANCHOR, label="audio anchor"),
         Patch(facecolor=_DROPPED, label="dropped"),
         Patch(facecolor=_BAR, label="audio kept, $S_a$"),
-        Line2D([], [], label="video pruned", **_RATE),
-        Line2D([], [], label=f"budget {float(spans[0]['rho_v']):g}", **_BUDGET),
     ]
+    if video:
+        handles += [
+            Line2D([], [], label="video pruned", **_RATE),
+            Line2D([], [], label=f"budget {float(spans[0]['rho_v']):g}", **_BUDGET),
+        ]
     if any(number(row, "retention") is None for row in spans):
         handles.append(
             Patch(facecolor="none", edgecolor=FAINT, hatch="//////", linewidth=0, label="no audio")

@@ -196,6 +196,9 @@ def test_the_notes_say_what_the_figure_rests_on(source: str) -> None:
 def test_a_clip_of_sound_alone_has_no_frames() -> None:
     fig = draw_kept(*kept_tables(3, video=False))
     assert not fig.axes[0].images
+    assert not [p for p in fig.axes[2].patches if isinstance(p, StepPatch)], "no video, no rate"
+    assert len(bars(fig, "_retention")) == 3
+    assert [text.get_text() for text in fig.legends[0].get_texts()][-1] == "audio kept, $S_a$"
     assert "The clip has no video." in notes_of(fig)
     assert_tidy(fig)
 
