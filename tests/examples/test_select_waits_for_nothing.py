@@ -205,7 +205,7 @@ def test_the_same_operations_whatever_the_numbers(
 @ways
 def test_survivors_are_waited_for_once(method: str, way: dict[str, str]) -> None:
     waits = []
-    found = selecting(method, CASES[1], **way)()
+    found = selecting(method, Case(windows=3, audio=50), **way)()
     with pytest.MonkeyPatch.context() as patch:
         for asked in ASKS:
             real = getattr(torch.Tensor, asked)
@@ -222,6 +222,8 @@ def test_survivors_are_waited_for_once(method: str, way: dict[str, str]) -> None
     expected = torch.nonzero(found.keep)[:, 0]
     assert torch.equal(places, expected)
     assert torch.equal(rows_kept, found.embeddings[expected])
+    merged = (found.embeddings != Case(windows=3, audio=50).embeddings()).any(dim=1)
+    assert int(merged.sum()) == (8 if method == "omnizip" else 0)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])

@@ -18,11 +18,12 @@ import pytest
 import torch
 from golden.layouts import AUDIO, CASES, LEVELS, VIDEO, Case, pairs, pairwise
 from golden.margins import grid_interval, possible_choice, settled_anchors
-from golden.plain import Plain, cosine, plain_select, runs
+from golden.plain import Plain, cosine, official_rates, plain_select, runs
 from golden.reference import reference_select
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omnizip_cost.compression import allocate
 from omnizip_cost.runtime.selection import Selection, select
 
 WAYS = [
@@ -106,6 +107,7 @@ def assert_agree(
     untouched = torch.ones(len(x), dtype=torch.bool)
     untouched[audio[plain.anchors]] = False
     assert torch.equal(found.embeddings[untouched], x[untouched])
+    assert torch.equal(found.gather(), found.embeddings[found.keep])
     places = audio[certain]
     one_step = 0.0 if x.dtype == torch.float32 else torch.finfo(x.dtype).eps  # both were rounded
     torch.testing.assert_close(
@@ -242,6 +244,56 @@ def test_any_layout_equals_the_plain_reading(case: Case, way: dict[str, str]) ->
     x = case.embeddings()
     found, plain = ours(case, x, **way), plainly(case, x, **way)
     assert_agree(case, x, found, plain, way["mode"], torch.float32)
+
+
+@pytest.mark.parametrize("way", WAYS[:2], ids=["official", "paper"])
+@pytest.mark.parametrize("lying", ["every other column", "columns first", "inside a batch"])
+def test_rows_may_lie_in_memory_as_they_like(way: dict[str, str], lying: str) -> None:
+    case = Case(windows=3, grids=2, audio=25, tokens_per_grid=16, end="short audio")
+    x = case.embeddings()
+    laid = {
+        "every other column": torch.stack([x, -x], dim=2).flatten(1)[:, ::2],
+        "columns first": x.T.contiguous().T,
+        "inside a batch": torch.stack([-x, x, -x])[1],
+    }[lying]
+    assert torch.equal(laid, x)
+    found, plain = ours(case, laid, **way), plainly(case, x, **way)
+    assert_agree(case, x, found, plain, way["mode"], torch.float32)
+    assert differing(found, plain) == 0
+
+
+def test_official_rates_are_the_published_ones_bit_for_bit() -> None:
+    """``int(P * (1 - rate))`` turns a last bit into a token, so the order of sums matters."""
+    random = np.random.default_rng(4)
+    for turn in range(2_000):
+        windows = int(random.integers(1, 12))
+        audio = int(random.choice([25, 50]))
+        shares = (random.integers(0, audio + 1, windows) / audio).astype(np.float32)
+        if turn % 2:
+            shares[:] = shares[0]
+        sizes = [288] * windows if turn % 3 else random.integers(1, 600, windows).tolist()
+        rho_v = round(float(random.uniform(0.2, 0.8)), 2)
+        initial = [0.75 - (0.75 - 0.35) * float(share) for share in shares]
+        np.testing.assert_array_equal(
+            allocate(shares, video_pruning=rho_v, video_tokens=sizes, mode="official"),
+            official_rates(initial, sizes, rho_v, 0.35, 0.75),
+        )
+
+
+def test_an_even_clip_keeps_the_published_counts() -> None:
+    """Half the audio everywhere, rho_v = 0.45: 36 * (1 - rate) is 21 less a last bit or not."""
+    case = Case(windows=4, grids=2, audio=50, tokens_per_grid=36, rho_a=0.5, rho_v=0.45, merge=0)
+    found = select(
+        "omnizip",
+        case.embeddings(),
+        torch.tensor([1.0, 0.0]).repeat(100),
+        case.ids,
+        **case.asked,
+        mode="official",
+    )
+    assert found.retention.tolist() == [0.5] * 4
+    counts = [int(found.keep[run[:36]].sum()) for run in runs(case.ids.tolist(), VIDEO)]
+    assert counts == [16, 21, 21, 21]
 
 
 def still(case: Case) -> torch.Tensor:
