@@ -31,13 +31,21 @@ _PARTLY_WRITTEN = {"index_fill_", "index_put_", "index_copy_", "copy_", "scatter
 """Operators that overwrite in place without reading what was there: their first argument."""
 
 
+_PER_RESULT = {"add", "sub", "rsub", "mul", "div", "exp", "log", "sqrt", "neg"}
+"""Arithmetic of one FLOP for each number written, in place or not."""
+
+_PER_OPERAND = {"sum": 1, "mean": 1, "linalg_vector_norm": 2, "_softmax": 4}
+"""Arithmetic for each number read: a softmax subtracts, takes an exponential, sums and divides."""
+
+
 class Dispatched(TorchDispatchMode):
-    """Records every operator on one device type: name, and bytes read and written."""
+    """Records every operator on one device type: name, bytes read and written, arithmetic."""
 
     def __init__(self, device: str = "meta") -> None:
         super().__init__()
         self.device = device
         self.ops: list[tuple[str, int]] = []
+        self.unseen_flops = 0
 
     @property
     def kernels(self) -> int:
@@ -59,6 +67,7 @@ class Dispatched(TorchDispatchMode):
         here = any(tensor.device.type == self.device for tensor in (*read, *written))
         if here and not func.is_view and name not in _NO_KERNEL:
             self.ops.append((name, _bytes(name, read, written)))
+            self.unseen_flops += _arithmetic(name, read, written)
         return out
 
 
@@ -76,6 +85,13 @@ def _bytes(name: str, read: list[torch.Tensor], written: list[torch.Tensor]) -> 
         given = sum(map(_size, read[1:]))
         return 2 * given if given else wrote
     return wrote + sum(map(_size, read))
+
+
+def _arithmetic(name: str, read: list[torch.Tensor], written: list[torch.Tensor]) -> int:
+    """FLOPs outside products; the counter of products sees none of them."""
+    if name.rstrip("_") in _PER_RESULT and written[0].is_floating_point():
+        return written[0].numel()
+    return _PER_OPERAND.get(name, 0) * (read[0].numel() if read else 0)
 
 
 def _size(tensor: torch.Tensor) -> int:

@@ -1,6 +1,7 @@
 """Witness: operators that torch dispatches in the real selection, one by one, on meta tensors.
 
-Kernels are counted exactly on any layout; bytes at the model's width within a tenth.
+Kernels are counted exactly on any layout; bytes and arithmetic outside products, at the model's
+width, within a tenth.
 """
 
 from __future__ import annotations
@@ -157,6 +158,7 @@ def test_kernels_and_bytes_at_full_size(
     ops = _stated(spec, work, method, dtype, **choices)
     assert seen.kernels == sum(op.kernels for op in ops)
     assert sum(op.bytes_moved for op in ops) == pytest.approx(seen.bytes_moved, rel=0.1)
+    assert sum(op.unseen_flops for op in ops) == pytest.approx(seen.unseen_flops, rel=0.1)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
@@ -193,6 +195,7 @@ def test_kernels_and_bytes_of_fastv(form: Any, dtype: str, seconds: int) -> None
     ops = _stated(spec, work, "fastv", dtype, retained=0.5, fastv_form=form)
     assert seen.kernels == sum(op.kernels for op in ops), seen.ops
     assert sum(op.bytes_moved for op in ops) == pytest.approx(seen.bytes_moved, rel=0.1)
+    assert sum(op.unseen_flops for op in ops) == pytest.approx(seen.unseen_flops, rel=0.1)
 
 
 @settings(deadline=None, max_examples=60)
@@ -247,6 +250,7 @@ def test_kernels_and_bytes_of_vision_scores(seconds: int, dtype: str) -> None:
     assert counter.get_total_flops() == 2 * scores.multiply_adds
     assert seen.kernels == scores.kernels
     assert scores.bytes_moved == pytest.approx(seen.bytes_moved, rel=0.1)
+    assert scores.unseen_flops == pytest.approx(seen.unseen_flops, rel=0.1)
 
 
 @pytest.mark.parametrize("merge", [0, 3])

@@ -57,7 +57,7 @@ def fastv_steps(prompt: Prompt) -> Iterator[SelectionOp]:
     queries = n if whole else 1
     yield SelectionOp(
         name="rotary positions",
-        unseen_flops=4 * (queries * q + n * kv),
+        unseen_flops=7 * (queries * text.heads + n * text.kv_heads) * (text.head_dim // 2),
         bytes_moved=10 * w * (queries * q + n * kv),
         kernels=10,
     )

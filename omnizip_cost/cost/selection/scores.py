@@ -89,7 +89,7 @@ def video_score_steps(prompt: Prompt) -> Iterator[SelectionOp]:
     yield SelectionOp(
         name="video scores",
         multiply_adds=grids * formulas.similarities(patches, patches, width),
-        unseen_flops=(_SOFTMAX_FLOPS + 1) * weights + 9 * numbers,
+        unseen_flops=(_SOFTMAX_FLOPS + 1) * weights + 8 * numbers,
         bytes_moved=8 * prompt.raised(numbers) + WORKING * (28 * numbers + 4 * weights),
         kernels=kernels,
     )
