@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.compression.counts import grid_sizes, kept_count
-from omnizip_cost.compression.method import Counts, Method
+from omnizip_cost.compression.method import Counts, Method, spread_evenly
 from omnizip_cost.compression.request import PlanRequest
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "check_method",
     "grid_sizes",
     "kept_count",
+    "spread_evenly",
 ]
 
 _LAZY = {

@@ -65,6 +65,16 @@ class Counts:
         return sum(self.totals) if self.av_kept is None else self.av_kept
 
 
+def spread_evenly(kept: float, sizes: Sequence[int]) -> list[float]:
+    """Expected tokens kept per window, where no window is likelier than another.
+
+    >>> spread_evenly(30, [40, 20, 0])
+    [20.0, 10.0, 0.0]
+    """
+    total = sum(sizes)
+    return [kept * size / total if total else 0.0 for size in sizes]
+
+
 class Method:
     """Base class of all methods, built-in or from another package.
 

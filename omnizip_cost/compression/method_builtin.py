@@ -17,7 +17,7 @@ from omnizip_cost.compression.counts import (
     official_grid_kept,
     paper_grid_kept,
 )
-from omnizip_cost.compression.method import Counts, Method
+from omnizip_cost.compression.method import Counts, Method, spread_evenly
 from omnizip_cost.compression.visionzip import visionzip_splits
 
 if TYPE_CHECKING:
@@ -286,12 +286,6 @@ def _on_line(progress: float) -> tuple[float, float]:
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def spread_evenly(kept: float, sizes: Sequence[int]) -> list[float]:
-    """Expected tokens kept per window, where the window makes no difference."""
-    total = sum(sizes)
-    return [kept * size / total if total else 0.0 for size in sizes]
 
 
 BUILTIN: tuple[Method, ...] = (Full(), Random(), FastV(), DyCoke(), OmniZip(), VisionZip())

@@ -87,8 +87,8 @@ class Bench:
             video_pruning=cell.video_pruning,
             mode=cell.mode,
             fastv_layer=cell.fastv_layer,
+            fastv_form=cell.fastv_form,
         )
-        fastv = cell.method == "fastv"
         return {
             "environment_id": environment_id(self.record),
             "model": self.spec.name,
@@ -103,8 +103,8 @@ class Bench:
             "retained": plan.retained,
             "rho_a": plan.rho_a,
             "rho_v": plan.rho_v,
-            "fastv_layer": cell.fastv_layer if fastv else None,
-            "fastv_form": cell.fastv_form if fastv else None,
+            "fastv_layer": plan.fastv_layer,
+            "fastv_form": plan.fastv_form,
             "seed": cell.seed,
             "full_tokens": work.tokens,
             "text_tokens": work.text_tokens,

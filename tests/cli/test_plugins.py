@@ -17,6 +17,9 @@ import omnizip_cost as oz
 from omnizip_cost.cli.app import run
 from omnizip_cost.compression import METHODS, all_methods, require_method
 from omnizip_cost.errors import OmnizipCostError, PluginError, UnknownNameError
+from omnizip_cost.runtime.modules import find_audio_encoder, find_vision_encoder
+from omnizip_cost.runtime.scores import ScoreTap
+from omnizip_cost.runtime.vision_scores import VisionScoreTap
 
 Capture = pytest.CaptureFixture[str]
 
@@ -151,6 +154,36 @@ def test_profile_compare_figures_and_report(tmp_path: Path) -> None:
     written = command(place, "report", "--from", str(out), "--out", str(document))
     assert written.returncode == 0, written.stderr
     assert "Uniform stride 50%" in document.read_text()
+
+
+@pytest.mark.parametrize("only", ["", "audio", "video"])
+def test_scores_of_both_encoders_reach_a_method(
+    only: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = {"attended": "attended_method:MostAttended"}
+    place = install(tmp_path / "site", package="attended", modules={}, methods=methods)
+    monkeypatch.syspath_prepend(str(place))
+    assert not [row for row in oz.check_method("attended") if row.held < row.cases]
+    thinker, inputs = tiny_thinker(), tiny_inputs(only=only)
+    with (
+        torch.no_grad(),
+        ScoreTap(find_audio_encoder(thinker)) as heard,
+        VisionScoreTap(find_vision_encoder(thinker)) as seen,
+    ):
+        thinker(**inputs)
+        scores = {"audio": heard.scores, "video": seen.scores}
+    with torch.no_grad(), oz.compressed(thinker, "attended", retained=0.5) as handle:
+        thinker(**inputs)
+    assert handle.last is not None
+    layout, keep = handle.last.layout, handle.last.keep
+    for positions, found in (
+        (layout.audio_positions(), scores["audio"]),
+        (layout.video_positions(), scores["video"]),
+    ):
+        if len(positions):
+            kept = keep[positions]
+            assert int(kept.sum()) == round(0.5 * len(positions))
+            assert found[kept].min() >= found[~kept].max()
 
 
 BROKEN = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
@@ -156,7 +158,7 @@ def answer(method: Method, request: SelectionRequest) -> Selection:
     from omnizip_cost.compression.method_plugins import owner_of, plugin_errors
 
     with plugin_errors(method.name, owner_of(method), "select()"):
-        selection = method.select(request)
+        selection = method.select(_with_empty_scores(method, request))
     if problem := fault(selection, request.embeddings):
         raise PluginError(method.name, owner_of(method), f"select() must return {problem}")
     return selection  # type: ignore[no-any-return]
@@ -253,6 +255,16 @@ def _require_scores(method: Method, request: SelectionRequest) -> None:
                 f"{method.title} ranks {modality} by the attention of the {encoder} encoder's "
                 "last layer",
             )
+
+
+def _with_empty_scores(method: Method, request: SelectionRequest) -> SelectionRequest:
+    """Give no scores as an empty row, so that a method need not ask whether there is a modality."""
+    nothing = request.embeddings.new_zeros(0, dtype=torch.float32)
+    if "audio" in method.scores and request.audio_scores is None:
+        request = replace(request, audio_scores=nothing)
+    if "video" in method.scores and request.video_scores is None:
+        request = replace(request, video_scores=nothing)
+    return request
 
 
 def _refuse_unsound(request: SelectionRequest) -> None:
