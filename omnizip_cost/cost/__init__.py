@@ -13,6 +13,7 @@ from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
 from omnizip_cost.cost.overhead import Overhead, overhead
 from omnizip_cost.cost.rows import ENCODER_FAMILIES, CostRow, count, share_left, total_flops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops
+from omnizip_cost.cost.steps import StepRow, step_rows
 
 __all__ = [
     "CONVENTIONS",
@@ -25,6 +26,7 @@ __all__ = [
     "Op",
     "Overhead",
     "SelectionOp",
+    "StepRow",
     "audio_encoder_ops",
     "break_even",
     "count",
@@ -34,6 +36,7 @@ __all__ = [
     "require_convention",
     "selection_ops",
     "share_left",
+    "step_rows",
     "total_flops",
     "vision_encoder_ops",
 ]

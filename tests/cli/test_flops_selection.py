@@ -125,3 +125,30 @@ def test_conventions_without_selection_print_no_table_of_it(capsys: Capture) -> 
     arguments = ["flops", "--model", "omni-tiny", *CLIP, "--retained", "0.5"]
     assert run([*arguments, "--convention", "eq9,seats"]) == 0
     assert "Selection:" not in capsys.readouterr().out
+
+
+def test_steps_add_up_to_the_row_of_selection(capsys: Capture) -> None:
+    arguments = (*CLIP, "--method", "omnizip,fastv,dycoke", "--retained", "0.45")
+    rows = _json(capsys, *arguments, "--convention", "torch")
+    steps = _json(capsys, *arguments, "--steps")
+    for row in rows:
+        if row["component"] != "selection":
+            continue
+        own = [step for step in steps if step["method"] == row["method"]]
+        assert len(own) > 2
+        for name in ("flops", "bytes_moved", "kernels"):
+            assert sum(step[name] for step in own) == row[name]
+    assert len({(step["method"], step["step"]) for step in steps}) == len(steps)
+    assert any(step["unseen_flops"] and not step["flops"] for step in steps)
+
+
+def test_the_table_of_steps(capsys: Capture) -> None:
+    arguments = ["flops", "--model", "omni-tiny", *CLIP, "--method", "full,omnizip", "--steps"]
+    assert run([*arguments, "--retained", "0.45", "--mode", "official"]) == 0
+    out = capsys.readouterr().out
+    assert "selection step by step (bfloat16)" in out
+    assert all(step in out for step in ("audio scores", "density peaks", "gather of survivors"))
+    assert max(len(line.rstrip()) for line in out.splitlines() if line.startswith("  ")) <= 120
+    assert run(["flops", "--model", "omni-tiny", "--tokens", "100", "--steps"]) == 0
+    assert "no tokens are chosen" in capsys.readouterr().out
+    assert _json(capsys, "--tokens", "100", "--steps") == []

@@ -1,0 +1,136 @@
+"""Selection on the command line: its price beside what it saves, and its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from omnizip_cost.cli.output import show
+
+if TYPE_CHECKING:
+    from omnizip_cost.cli.methods import MethodOptions
+    from omnizip_cost.compression import Plan, Setting
+    from omnizip_cost.cost import CostRow, Overhead, StepRow
+    from omnizip_cost.cost.overhead import PlanAt
+    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.workload import Workload
+
+
+def plans_at(methods: MethodOptions, work: Workload, spec: ThinkerSpec) -> dict[Plan, PlanAt]:
+    """Each setting's plan of this input, and the function that plans it for any other."""
+
+    def planner(setting: Setting) -> PlanAt:
+        return cache(lambda clip: methods.plan(setting, clip, spec))
+
+    planners = [planner(setting) for setting in methods.settings()]
+    return {plan_at(work): plan_at for plan_at in planners}
+
+
+def prices(
+    spec: ThinkerSpec, work: Workload, plan: Plan, plan_at: PlanAt, names: list[str]
+) -> dict[str, Overhead]:
+    """Selection under each convention that counts it; none where nothing is chosen."""
+    from omnizip_cost.cost import overhead, selection_ops
+
+    if not selection_ops(spec, plan):
+        return {}
+    found = {name: overhead(spec, work, plan_at, name) for name in names}
+    return {name: price for name, price in found.items() if price is not None}
+
+
+def price_columns(row: CostRow, price: Overhead | None) -> dict[str, object]:
+    """What a row of component ``selection`` adds: its price beside what it saves."""
+    known = price if row.component == "selection" else None
+    return {
+        "saved_flops": None if known is None else known.saved_flops,
+        "share_of_saved": None if known is None else known.share,
+        "break_even": None if known is None else known.worded,
+        "saves_from_tokens": None if known is None else known.saves_from_tokens,
+        "saves_to_tokens": None if known is None else known.saves_to_tokens,
+    }
+
+
+def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) -> None:
+    """One line per configuration that chooses tokens: what choosing costs, and when it pays."""
+    from omnizip_cost.compression import require_method
+    from omnizip_cost.cost import MOST_TOKENS, selection_ops
+    from omnizip_cost.units import GIGA
+
+    lines = [
+        [
+            plan.method,
+            f"{plan.retained:.1%}",
+            "-" if plan.rho_a is None else f"{plan.rho_a:.3g}, {plan.rho_v:.3g}",
+            f"{price.flops / GIGA:,.4g}",
+            f"{price.saved_flops / GIGA:,.4g}",
+            "-" if price.share is None else f"{price.share:.3%}",
+            f"{price.bytes_moved / GIGA:,.3g}",
+            f"{price.kernels:,}",
+            price.worded,
+        ]
+        for plan, price in priced
+        if price is not None
+    ]
+    untold = [
+        require_method(plan.method).title for plan, _ in priced if selection_ops(spec, plan) is None
+    ]
+    notes = [
+        f"{title}: selection not stated by the method, so not counted."
+        for title in dict.fromkeys(untold)
+    ]
+    if not lines:
+        for note in notes:
+            print(note)
+        return
+    name = next(price.convention for _, price in priced if price is not None)
+    show(
+        f"Selection: what choosing the tokens costs (convention `{name}`)",
+        ("method", "asked", "rho a, v", "GFLOP", "saved", "share", "GB", "kernels", "saves"),
+        lines,
+        notes=[
+            "GFLOP: matrix products, scores included. Saved: GFLOP of full prefill less those of "
+            "the plan's, decoder and LM head. Share: selection as a share of that. GB: read and "
+            "written in bfloat16. Kernels: operators sent to the device.",
+            "Saves: clips of this mix and ratio whose saving exceeds the price, of those up to "
+            f"{MOST_TOKENS:,} audio and video tokens. This weighs FLOPs; in seconds, bytes and "
+            "kernels count as well, so a short clip can cost more time than it saves.",
+            *notes,
+        ],
+    )
+
+
+def print_steps(spec: ThinkerSpec, work: Workload, steps: Sequence[StepRow]) -> None:
+    """One line per step of each configuration, in the order in which they run."""
+    from omnizip_cost.units import GIGA, MEGA
+
+    if not steps:
+        print(f"{spec.name}, {work.name}: no tokens are chosen, or the method states no steps.")
+        return
+    lines, before = [], None
+    for row in steps:
+        pair = "" if row.rho_a is None else f"({row.rho_a:.3g}, {row.rho_v:.3g})"
+        which = f"{row.method} {row.retained:.1%} {pair}".strip()
+        lines.append(
+            [
+                which if which != before else "",
+                row.step,
+                f"{row.flops / GIGA:,.4g}",
+                f"{row.unseen_flops / GIGA:,.3g}",
+                f"{row.bytes_moved / MEGA:,.3g}",
+                f"{row.kernels:,}",
+            ]
+        )
+        before = which
+    show(
+        f"{spec.name}, {work.name}: selection step by step ({steps[0].dtype})",
+        ("configuration", "step", "GFLOP", "unseen GFLOP", "MB", "kernels"),
+        lines,
+        left=2,
+        notes=[
+            "GFLOP: matrix products, which torch's counter sees. Unseen: other arithmetic on large "
+            "tensors, which it does not. MB: read and written in large tensors; 0 where only a "
+            "few numbers per token or window move. Kernels: operators sent to an accelerator, "
+            "views apart; a sort is one of them and several launches."
+        ],
+    )
