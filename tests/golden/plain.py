@@ -168,7 +168,7 @@ def merge_audio(
         return merged
     audio = [place for run in audio_runs for place in run]
     window = [index for index, run in enumerate(audio_runs) for _ in run]
-    video = [place for run in video_runs for place in run]
+    video = x[[place for run in video_runs for place in run]]
     near = cosine(x[[audio[i] for i in others]], x[[audio[i] for i in anchors]]).max(dim=1)
     home = near.indices
     for index, anchor in enumerate(anchors):
@@ -176,9 +176,9 @@ def merge_audio(
         if not members:
             continue
         score = near.values[members]
-        if mode == "official" and video:
+        if mode == "official" and len(video):
             rows = x[[audio[others[member]] for member in members]]
-            score = cosine(rows, x[video]).max(dim=1).values
+            score = cosine(rows, video).max(dim=1).values
         elif mode == "paper":
             windows = [window[others[member]] for member in members]
             for seen in set(windows):
