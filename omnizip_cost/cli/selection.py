@@ -93,8 +93,9 @@ def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) 
             "the plan's, decoder and LM head. Share: selection as a share of that. GB: read and "
             "written in bfloat16. Kernels: operators sent to the device.",
             "Saves: clips of this mix and ratio whose saving exceeds the price, of those up to "
-            f"{MOST_TOKENS:,} audio and video tokens. This weighs FLOPs; in seconds, bytes and "
-            "kernels count as well, so a short clip can cost more time than it saves.",
+            f"{MOST_TOKENS:,} audio and video tokens (this clip's own if more). It weighs FLOPs; "
+            "in seconds, bytes and kernels count as well, so a short clip can cost more time than "
+            "it saves.",
             *notes,
         ],
     )

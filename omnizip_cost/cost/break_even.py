@@ -17,7 +17,8 @@ Amount = Callable[[int], Any]
 """FLOPs or seconds at a length."""
 
 MOST_TOKENS = 250_000
-"""Longest clip looked at: audio and video tokens, eight times the context of Qwen2.5-Omni."""
+"""Longest clip looked at, unless a longer one is asked about: audio and video tokens, eight times
+the context of Qwen2.5-Omni."""
 
 SECOND_TOKENS = 25
 """Step of a clip of sound alone: one second of audio tokens in Qwen2.5-Omni."""
@@ -59,7 +60,7 @@ class BreakEven:
 def break_even(saved: Amount, spent: Amount, *, least: int, most: int) -> BreakEven:
     """Find the lengths at which ``saved`` exceeds ``spent``.
 
-    Lengths a third apart are looked at, and the change between two of them is found by halving:
+    Ever doubled lengths are looked at, and the change between two of them is found by halving:
     exact where the sign changes at most once between neighbours, as it does for differences of
     quadratics, which costs in prefill are.
 
@@ -98,7 +99,7 @@ def _lengths(least: int, most: int) -> Iterator[int]:
     length = least
     while length < most:
         yield length
-        length += max(1, length // 3)
+        length *= 2
     yield most
 
 

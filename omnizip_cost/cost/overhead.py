@@ -8,7 +8,7 @@ from functools import cache
 
 from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost.break_even import BreakEven, break_even, longest, same_mix
+from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even, longest, same_mix
 from omnizip_cost.cost.conventions import Convention, require_convention
 from omnizip_cost.cost.rows import CostRow, count
 from omnizip_cost.specs.spec import ThinkerSpec
@@ -94,7 +94,7 @@ def overhead(
         lambda length: at(length)[0],
         lambda length: at(length)[1],
         least=1,
-        most=longest(work),
+        most=longest(work, max(MOST_TOKENS, work.av_tokens)),
     )
     return Overhead(
         convention=chosen.name,

@@ -15,7 +15,7 @@ from omnizip_cost.cost import CostRow
 from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even, longest, same_mix
 from omnizip_cost.cost.overhead import overhead
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.workload.workload import Workload
+from omnizip_cost.workload.workload import VideoSettings, Workload
 
 SPEC = oz.load_spec("omni-tiny")
 TOKENS_A_WINDOW = 338
@@ -200,3 +200,15 @@ def test_heads_of_the_tiny_model_in_the_tests_cost_more_than_they_save() -> None
     assert found.worded == "never saves"
     assert found.share is not None
     assert found.share > 1
+
+
+def test_a_clip_beyond_the_longest_is_looked_at_itself() -> None:
+    """Its own share exceeds one: to say that it saves at any length would contradict it."""
+    work = _work(seconds=3_600, pixels=(720, 1280), settings=VideoSettings(max_frames=7_200))
+    assert work.av_tokens > MOST_TOKENS
+    found = overhead(
+        SPEC, work, lambda clip: oz.plan("fastv", clip, SPEC, retained=0.8, fastv_layer=6), "torch"
+    )
+    assert found is not None
+    assert found.break_even.most > MOST_TOKENS // (work.av_tokens // len(work.windows))
+    assert found.tokens(found.break_even.most) > 0.99 * work.av_tokens
