@@ -26,7 +26,7 @@ from omnizip_cost.workload.workload import Workload
 
 
 def make_plan(
-    method: str | Method,
+    method: str | Method | type[Method],
     workload: Workload,
     spec: ThinkerSpec,
     *,
@@ -152,6 +152,12 @@ def _problem(counts: Counts, request: PlanRequest) -> str:
                 return f"0 to {size} {name} tokens in window {window}, got {value!r}"
             if counts.exact and value != int(value):
                 return f"whole {name} counts when they are exact, got {value!r}"
+    for name, total, size in (
+        ("video", counts.totals[0], request.video_tokens),
+        ("audio", counts.totals[1], request.audio_tokens),
+    ):
+        if not isinstance(total, Real) or total != int(total) or not 0 <= total <= size:
+            return f"{name}_kept, a whole total, with counts that are not exact, got {total!r}"
     return ""
 
 

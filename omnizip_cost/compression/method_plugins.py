@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 from omnizip_cost.compression.method import Method
@@ -93,16 +93,20 @@ def checked_method(offer: Any, *, name: str, owner: str) -> Method:
 
 
 @contextmanager
-def plugin_errors(name: str, owner: str, doing: str) -> Iterator[None]:
+def plugin_errors(
+    name: str, owner: str, doing: str, *, passing: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
     """Turn whatever a plug-in's code raises into one sentence that names the plug-in.
 
-    Errors of torch itself (``RuntimeError``, out of memory among them) pass as they are.
+    Errors of this package, and those to be ``passing``, stay as they are.
     """
     try:
         yield
-    except (OmnizipCostError, RuntimeError, MemoryError):
+    except OmnizipCostError:
         raise
-    except Exception as error:
+    except passing:
+        raise
+    except (Exception, SystemExit) as error:
         said = str(error).strip().splitlines()
         what = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
         raise PluginError(name, owner, f"{doing} fails with {what}") from error
@@ -135,9 +139,35 @@ def _are_ratios(settings: Any) -> bool:
 def _offers(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
     """Entry points by name; read anew when ``sys.path`` changes."""
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
-        found.setdefault(point.name, []).append(point)
+    for package in _packages(path):
+        with suppress(Exception):  # what cannot be read is for `unreadable_offers` to name
+            for point in package.entry_points.select(group=GROUP):
+                found.setdefault(point.name, []).append(point)
     return found
+
+
+def unreadable_offers() -> tuple[PluginError, ...]:
+    """Say which packages name the group in metadata that cannot be read."""
+    refusals = []
+    for package in _packages(tuple(sys.path)):
+        try:
+            package.entry_points  # noqa: B018
+        except Exception as error:
+            if GROUP in (package.read_text("entry_points.txt") or ""):
+                what = f"its entry points cannot be read ({type(error).__name__})"
+                refusals.append(PluginError("?", package.name, what))
+    return tuple(refusals)
+
+
+@lru_cache(maxsize=8)
+def _packages(path: tuple[str, ...]) -> tuple[Distribution, ...]:
+    """Installed packages, the first of a name as Python would import it."""
+    found: dict[str, Distribution] = {}
+    for package in distributions(path=list(path)):
+        name = package.metadata["Name"]
+        if name:
+            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), package)
+    return tuple(found.values())
 
 
 @lru_cache

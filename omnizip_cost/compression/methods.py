@@ -12,6 +12,8 @@ from omnizip_cost.errors import PluginError, UnknownNameError, require_ratio
 METHODS: dict[str, Method] = {method.name: method for method in BUILTIN}
 """The built-in methods; :func:`all_methods` adds those of other packages."""
 
+_TAKEN = "the name is a built-in method's"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -50,18 +52,18 @@ PAPER_SETTINGS: tuple[Setting, ...] = tuple(
 """OmniZip, Tabs. 1-2 and supplement Tab. 6."""
 
 
-def require_method(name: str | Method) -> Method:
-    """Return the method of that name, or a method object as it is.
+def require_method(name: str | Method | type[Method]) -> Method:
+    """Return the method of that name, or a method object of the caller's own, checked.
 
     Raises
     ------
     UnknownNameError
         With near names, those of other packages among them.
     PluginError
-        The package that offers the method cannot be used.
+        The package that offers the method cannot be used, or the object is no sound method.
     """
-    if isinstance(name, Method):
-        return name
+    if not isinstance(name, str):
+        return _own(name)
     if name in METHODS:
         return METHODS[name]
     from omnizip_cost.compression.method_plugins import load_plugin, offered_names
@@ -72,18 +74,35 @@ def require_method(name: str | Method) -> Method:
     raise UnknownNameError("method", str(name), dict.fromkeys((*METHODS, *offered)))
 
 
+def _own(offer: Method | type[Method]) -> Method:
+    """Check a method that comes as an object, not by name."""
+    name = getattr(offer, "name", None)
+    if isinstance(offer, Method) and METHODS.get(offer.name) is offer:
+        return offer
+    from omnizip_cost.compression.method_plugins import checked_method
+
+    owner = f"module {getattr(offer, '__module__', type(offer).__module__)}"
+    if name in METHODS:
+        raise PluginError(str(name), owner, _TAKEN)
+    return checked_method(offer, name=str(name), owner=owner)
+
+
 def all_methods() -> tuple[tuple[Method, ...], tuple[PluginError, ...]]:
     """Return every method that can be used, and why each other one cannot.
 
     A package cannot take the name of a built-in method: that offer is among the refusals.
     """
-    from omnizip_cost.compression.method_plugins import load_plugin, offered_names
+    from omnizip_cost.compression.method_plugins import (
+        load_plugin,
+        offered_names,
+        unreadable_offers,
+    )
 
-    methods, refusals = list(BUILTIN), []
+    methods, refusals = list(BUILTIN), list(unreadable_offers())
     for name in offered_names():
         try:
             if name in METHODS:
-                raise PluginError(name, "another package", "the name is a built-in method's")
+                raise PluginError(name, "another package", _TAKEN)
             methods.append(load_plugin(name))
         except PluginError as refusal:
             refusals.append(refusal)
@@ -97,7 +116,7 @@ def default_settings(name: str) -> tuple[Setting, ...]:
 
 
 def resolve_pruning(
-    method: str | Method,
+    method: str | Method | type[Method],
     retained: float,
     *,
     video_tokens: int,

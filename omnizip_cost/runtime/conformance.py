@@ -87,13 +87,15 @@ class _Tally:
 
 
 @torch.no_grad()
-def check_method(method: str | Method, *, device: str | torch.device = "cpu") -> list[PromiseRow]:
+def check_method(
+    method: str | Method | type[Method], *, device: str | torch.device = "cpu"
+) -> list[PromiseRow]:
     """Try a method on every shape of clip and say which promises it keeps.
 
     Parameters
     ----------
-    method : str or Method
-        A name that ``omnizip-cost methods`` lists, or a method object of your own.
+    method : str, Method or subclass of Method
+        A name that ``omnizip-cost methods`` lists, or a method of your own, not installed.
     device : str or torch.device
         Where the tensors are.
 

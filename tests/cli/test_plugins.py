@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from attended_method import MostAttended
 from installed_plugin import EXAMPLE, MODULE, command, install, install_example, python
 from tiny_thinker import tiny_inputs, tiny_thinker
 
@@ -187,6 +188,14 @@ def test_scores_of_both_encoders_reach_a_method(
 
 
 BROKEN = [
+    ("raise RuntimeError('no device')", "fails with RuntimeError: no device"),
+    ("import sys; sys.exit('bye')", "fails with SystemExit: bye"),
+    (
+        SOUND.format(name="mine").replace(
+            "def planned", "def __init__(self, x): pass\n    def planned"
+        ),
+        "making one fails with TypeError",
+    ),
     ("import nothing_of_this_name", "fails with ModuleNotFoundError: No module named"),
     ("Whole = 5", "it must be a subclass or an instance of Method, got 5"),
     (SOUND.format(name="other"), "its name must be 'mine', as in its entry point, got 'other'"),
@@ -241,6 +250,7 @@ def test_a_name_offered_twice_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
             "planned() must return 0 to 288 video tokens in window 0, got -1.0",
         ),
         (("request.video_sizes", "[0.5]"), "planned() must return whole video counts"),
+        (("video_sizes", "video_sizes, exact=False, video_kept=0.5"), "video_kept, a whole total"),
         (("Counts(", "dict("), "planned() must return Counts, got {"),
         (("request.video_sizes", "1 / 0"), "planned() fails with ZeroDivisionError"),
         (("return request.keep", "return print"), "select() fails with TypeError"),
@@ -267,12 +277,44 @@ def test_wrong_answers_are_one_sentence(change: tuple[str, str], words: str) -> 
     assert "\n" not in str(caught.value)
 
 
+def test_an_instance_is_as_good_as_a_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(tmp_path, monkeypatch, mine=SOUND.format(name="mine") + "Whole = Whole()\n")
+    assert require_method("mine").title == "Whole"
+    assert require_method("mine") is require_method("mine")
+
+
+def test_unreadable_metadata_is_named_and_breaks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    offer(tmp_path, monkeypatch, mine=SOUND.format(name="mine"))
+    torn = install(tmp_path / "torn", package="torn-package", modules={}, methods={})
+    entries = next(torn.glob("*.dist-info")) / "entry_points.txt"
+    entries.write_text("[omnizip_cost.methods]\nno entry at all\n")
+    monkeypatch.syspath_prepend(str(torn))
+    assert require_method("mine").name == "mine"
+    assert run(["methods", "--json"]) == 0
+    listed = capsys.readouterr()
+    assert [row["name"] for row in json.loads(listed.out)][-1] == "mine"
+    assert "of torn-package: its entry points cannot be read" in listed.err
+    assert listed.err.count("\n") == 1
+
+
+def test_objects_are_checked_like_packages() -> None:
+    assert require_method(MostAttended).name == require_method(MostAttended()).name == "attended"
+    with pytest.raises(PluginError, match="the name is a built-in method's"):
+        require_method(type("Mine", (MostAttended,), {"name": "omnizip"}))
+    with pytest.raises(PluginError, match="its name must be small letters"):
+        require_method(type("Mine", (MostAttended,), {"name": "My Method"})())
+    with pytest.raises(PluginError, match="subclass or an instance of Method, got 5"):
+        require_method(5)
+
+
 def test_known_names_never_look_for_packages(tmp_path: Path) -> None:
     """Neither a plain command nor a bare import reads any package's metadata."""
     probe = (
         "import importlib.metadata as m\n"
         "def refuse(*a, **k): raise SystemExit('looked for packages')\n"
-        "m.entry_points = refuse\n"
+        "m.distributions = m.entry_points = refuse\n"
         "from omnizip_cost.cli.app import run\n"
         "line = 'flops --model omni-tiny --tokens 1000 --method omnizip,random --retained 0.5'\n"
         "assert run(line.split()) == 0\n"

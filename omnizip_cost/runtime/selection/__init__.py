@@ -36,7 +36,7 @@ __all__ = [
 
 @torch.no_grad()
 def select(
-    method: str | Method,
+    method: str | Method | type[Method],
     embeddings: torch.Tensor,
     scores: torch.Tensor | None,
     token_ids: torch.Tensor | Layout,
@@ -61,7 +61,7 @@ def select(
 
     Parameters
     ----------
-    method : str or Method
+    method : str, Method or subclass of Method
         A name that ``omnizip-cost methods`` lists, or a method object of your own. FastV ranks
         inside the decoder and is no selection before it.
     embeddings : floating tensor or array, shape (L, d)
@@ -157,7 +157,9 @@ def answer(method: Method, request: SelectionRequest) -> Selection:
         return SELECT["full"](request)
     from omnizip_cost.compression.method_plugins import owner_of, plugin_errors
 
-    with plugin_errors(method.name, owner_of(method), "select()"):
+    # Torch's own errors, out of memory among them, pass as they are.
+    torch_errors = (RuntimeError, MemoryError)
+    with plugin_errors(method.name, owner_of(method), "select()", passing=torch_errors):
         selection = method.select(_with_empty_scores(method, request))
     if problem := fault(selection, request.embeddings):
         raise PluginError(method.name, owner_of(method), f"select() must return {problem}")
