@@ -2,7 +2,7 @@
 
     python analysis/bench_selection.py [--sizes 2700,10000,40000] [--rounds 15] [--json]
                                        [--device cpu|cuda] [--plain-at 40000] [--out FILE.json]
-    python analysis/bench_selection.py --parity [--sizes 2700,10000]
+    python analysis/bench_selection.py --parity [--sizes 2700,10000] [--mean 5]
 
 ``plain`` is ``tests/golden/plain.py``: the method read literally, one anchor and one grid at a
 time. "plain/it" says how many times its ``official`` reading takes as long as the row, "same mode"
@@ -11,8 +11,8 @@ audio left over (neither salient nor anchor) with all video, and one batched pro
 even grids; its inputs are gathered and contiguous, its outputs allocated, before the clock starts.
 "+ rows" gathers the survivors' rows as well. Cases take turns within a round and ratios are taken
 inside rounds, so that a neighbour's load falls on both sides; in brackets the ratio of the fastest
-samples. ``--parity`` counts the tokens in which half precision differs. Embeddings are made, not a
-model's.
+samples. ``--parity`` counts the tokens in which half precision differs; ``--mean`` makes rows more
+alike, as a model's are. Embeddings are made, not a model's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from selection_prompts import WIDTH, Prompt, floor_of, made_prompt
+from selection_prompts import MEAN, WIDTH, Prompt, floor_of, made_prompt
 from torch.profiler import ProfilerActivity, profile
 
 from omnizip_cost.units import MEBI, MILLI
@@ -190,7 +190,7 @@ def parity(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Count tokens that differ from the plain reading of the same numbers in float64."""
     device, rows = torch.device(options.device), []
     for tokens in options.sizes:
-        exact = made_prompt(tokens, device, torch.float32)
+        exact = made_prompt(tokens, device, torch.float32, options.mean)
         for (rho_a, rho_v), dtype, mode in (
             (pair, dtype, mode)
             for pair in RATIOS
@@ -203,6 +203,7 @@ def parity(options: argparse.Namespace) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "tokens": len(given.ids),
+                    "mean": options.mean,
                     "rho_a": rho_a,
                     "rho_v": rho_v,
                     "mode": mode,
@@ -309,6 +310,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--plain-at", type=sizes, default=(), help="larger sizes with plain")
     parser.add_argument("--parity", action="store_true")
+    parser.add_argument("--mean", type=float, default=MEAN, help="what rows share, with --parity")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
