@@ -24,8 +24,8 @@ class MostAttended(plugin.Method):
         )
 
     def select(self, request: plugin.SelectionRequest) -> plugin.Selection:
-        video = kept_count(request.layout.video_tokens, request.rho_v)
-        audio = kept_count(request.layout.audio_tokens, request.rho_a)
+        video = kept_count(request.video_tokens, request.rho_v)
+        audio = kept_count(request.audio_tokens, request.rho_a)
         return request.keep(
             video=request.video_scores.topk(video).indices,
             audio=request.audio_scores.topk(audio).indices,

@@ -33,6 +33,6 @@ class UniformStride(plugin.Method):
         return plugin.Counts(video=video, audio=audio)
 
     def select(self, request: plugin.SelectionRequest) -> plugin.Selection:
-        video = spaced(request.layout.video_tokens, request.rho_v)
-        audio = spaced(request.layout.audio_tokens, request.rho_a)
+        video = spaced(request.video_tokens, request.rho_v)
+        audio = spaced(request.audio_tokens, request.rho_a)
         return request.keep(video=video, audio=audio)

@@ -25,16 +25,15 @@ Which = Sequence[int] | NDArray[Any] | torch.Tensor
 class SelectionRequest:
     """One prompt and what is asked of it, checked: all that a method's ``select`` needs.
 
-    Sizes are host integers of ``layout``. To stay fast on an accelerator, a method computes on
-    tensors without asking for their values.
+    Sizes are host integers, named as in a plan request. To stay fast on an accelerator, a method
+    computes on tensors without asking for their values.
     """
 
     embeddings: torch.Tensor
     """shape (L, d): the prompt's rows, audio and video features among them. Not to be changed."""
     layout: Layout
-    """Where audio and video sit in the prompt: ``video_sizes`` and ``audio_sizes`` per window,
-    ``video_tokens``, ``audio_tokens``, ``tokens_per_grid``, ``video_positions()``,
-    ``audio_positions()``, ``grids()``."""
+    """Where audio and video sit in the prompt: ``video_positions()``, ``audio_positions()``,
+    ``grids()``."""
     rho_a: float
     rho_v: float
     audio_scores: torch.Tensor | None = None
@@ -48,6 +47,31 @@ class SelectionRequest:
     rho_min: float = RHO_MIN
     rho_max: float = RHO_MAX
     rounding: Rounding = "floor"
+
+    @property
+    def video_sizes(self) -> tuple[int, ...]:
+        """Video tokens of each window (0 without video)."""
+        return self.layout.video_sizes
+
+    @property
+    def audio_sizes(self) -> tuple[int, ...]:
+        """Audio tokens of each window (0 without audio)."""
+        return self.layout.audio_sizes
+
+    @property
+    def video_tokens(self) -> int:
+        """Video tokens of the clip."""
+        return self.layout.video_tokens
+
+    @property
+    def audio_tokens(self) -> int:
+        """Audio tokens of the clip."""
+        return self.layout.audio_tokens
+
+    @property
+    def tokens_per_grid(self) -> int:
+        """P, video tokens of one temporal grid."""
+        return self.layout.tokens_per_grid
 
     def video(self) -> torch.Tensor:
         """Rows of the video tokens, shape (N_v, d), in prompt order."""
