@@ -52,7 +52,7 @@ SHARED_RATIO = 0.012
 """Two settings closer than this in retained ratio would be drawn over one another."""
 _XLABEL = "audio and video tokens retained (realised)"
 _APART_POINTS = 3.2
-_ORDER = ("random", "fastv", "dycoke", "omnizip")
+_ORDER = ("random", "fastv", "dycoke", "visionzip", "omnizip")
 
 
 @styled

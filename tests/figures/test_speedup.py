@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.plotting import draw_speedup
 from omnizip_cost.plotting.canvas import notes_of
-from omnizip_cost.plotting.style import METHOD_COLOURS, MODEL_MARKERS
+from omnizip_cost.plotting.style import METHOD_COLOURS, MODEL_MARKERS, method_colour
 
 
 def _reduced(table: pd.DataFrame) -> pd.DataFrame:
@@ -179,5 +179,17 @@ def test_wrong_tables_and_widths_are_refused_in_a_sentence() -> None:
         draw_speedup(table.iloc[:0])
     with pytest.raises(UnknownNameError, match="unknown figure width 'colum': did you mean column"):
         draw_speedup(table, width="colum")
-    with pytest.raises(UnknownNameError, match="unknown method 'omnizap'"):
-        draw_speedup(table.replace({"method": {"omnizip": "omnizap"}}))
+
+
+def test_a_method_of_another_package_has_a_panel_in_its_own_colour() -> None:
+    table = compare_table()
+    fig = draw_speedup(table.replace({"method": {"omnizip": "stride"}}))
+    (panel,) = [ax for ax in fig.axes if ax.get_title(loc="left") == "stride"]
+    colours = {line.get_color() for line in panel.lines if line.get_label() == "_speedup_observed"}
+    assert colours == {method_colour("stride")}
+    assert not colours & set(METHOD_COLOURS.values())
+
+
+def test_the_note_says_where_selection_is() -> None:
+    notes = notes_of(draw_speedup(compare_table())).replace("\n", " ")
+    assert "Selection is inside the exact count and the observed time, Eq. 9 has none." in notes
