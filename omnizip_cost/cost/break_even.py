@@ -62,7 +62,8 @@ def break_even(saved: Amount, spent: Amount, *, least: int, most: int) -> BreakE
 
     Ever doubled lengths are looked at, and the change between two of them is found by halving:
     exact where the sign changes at most once between neighbours, as it does for differences of
-    quadratics, which costs in prefill are.
+    quadratics, which costs in prefill are. Where whole tokens are kept, rounding can make the sign
+    flip back and forth over a few neighbouring lengths: one of these changes is found.
 
     Parameters
     ----------

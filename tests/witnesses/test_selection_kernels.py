@@ -150,12 +150,14 @@ def test_kernels_of_random_and_dycoke(
 def test_kernels_and_bytes_at_full_size(
     method: str, choices: dict[str, Any], seconds: int, dtype: str
 ) -> None:
-    """The 7B's width; up to 300 s, where clips are cut into several blocks."""
+    """The 7B's width; up to 300 s, where clips are cut into several blocks. Products as well."""
     spec = oz.load_spec("qwen2.5-omni-7b")
     work = oz.workload(spec, seconds=seconds, pixels=(252, 448))
     choices = {**choices, "audio_pruning": 0.3, "video_pruning": 0.6}
-    seen = _run(spec, work, method, dtype, **choices)
+    with FlopCounterMode(display=False) as counter:
+        seen = _run(spec, work, method, dtype, **choices)
     ops = _stated(spec, work, method, dtype, **choices)
+    assert counter.get_total_flops() == 2 * sum(op.multiply_adds for op in ops)
     assert seen.kernels == sum(op.kernels for op in ops)
     assert sum(op.bytes_moved for op in ops) == pytest.approx(seen.bytes_moved, rel=0.1)
     assert sum(op.unseen_flops for op in ops) == pytest.approx(seen.unseen_flops, rel=0.1)
@@ -184,7 +186,7 @@ def test_kernels_and_bytes_of_fastv(form: Any, dtype: str, seconds: int) -> None
             (n, text.head_dim),
         )
     )
-    with Dispatched() as seen, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, Dispatched() as seen, torch.no_grad():
         attention = last_token_attention(
             rotate(query, cos[-queries:], cos[-queries:]),
             rotate(key, cos, cos),
@@ -193,6 +195,7 @@ def test_kernels_and_bytes_of_fastv(form: Any, dtype: str, seconds: int) -> None
         )
         fastv_keep(attention, layout, retained=0.5)
     ops = _stated(spec, work, "fastv", dtype, retained=0.5, fastv_form=form)
+    assert counter.get_total_flops() == 2 * sum(op.multiply_adds for op in ops) > 0
     assert seen.kernels == sum(op.kernels for op in ops), seen.ops
     assert sum(op.bytes_moved for op in ops) == pytest.approx(seen.bytes_moved, rel=0.1)
     assert sum(op.unseen_flops for op in ops) == pytest.approx(seen.unseen_flops, rel=0.1)
