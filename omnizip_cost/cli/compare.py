@@ -54,6 +54,19 @@ def compare_command(
         print_compared(compared)
 
 
+def measured_before(measured: Sequence[MeasurementRow], start_utc: str) -> list[str]:
+    """Say how many configurations an earlier run left complete, since when, and how to redo it."""
+    earlier = [row for row in measured if row.created_utc < start_utc]
+    if not earlier:
+        return []
+    count = len({row.label for row in earlier})
+    return [
+        f"{count} of {len({row.label for row in measured})} configurations were measured before "
+        f"this run, from {min(row.created_utc for row in earlier)} on, and not again: another "
+        "--out measures afresh."
+    ]
+
+
 def read_measurements(folder: Path) -> tuple[list[MeasurementRow], dict[str, ThinkerSpec]]:
     """Read a store's rows and the specs of the models it names."""
     from omnizip_cost.errors import InputFileError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omnizip_cost.cli.compare import print_compared
+from omnizip_cost.cli.compare import measured_before, print_compared
 from omnizip_cost.cli.inputs import InputOptions
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 from omnizip_cost.cli.progress import progress_bar, say
@@ -57,6 +57,7 @@ def demo_command(
     Example: `omnizip-cost demo --out out/demo`
     """
     from omnizip_cost.compare import compare
+    from omnizip_cost.profiling import now_utc
     from omnizip_cost.specs import load_spec
     from omnizip_cost.workload import decode_clip
 
@@ -72,7 +73,10 @@ def demo_command(
     decoded = decode_clip(clip, spec, settings, max_seconds=LONGEST_S)
     work = decoded.workload(spec)
     notes += work.notes
+    start_utc = now_utc()
     measured = _measure(spec, work, decoded, out, rounds)
+    earlier = measured_before(measured, start_utc)
+    notes += earlier
     compared = compare(measured, {spec.name: spec})
     write_tables(out, measured, compared)
     _write_theory(decoded, out)
@@ -89,6 +93,8 @@ def demo_command(
     if emit(compared, as_json=as_json, as_csv=as_csv):
         return
     print_compared(compared)
+    for sentence in earlier:
+        print(sentence)
     print(f"random weights: timing only. Report: {report}; figures: {out / 'figures'}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omnizip_cost.cli.compare import print_compared
+from omnizip_cost.cli.compare import measured_before, print_compared
 from omnizip_cost.cli.inputs import InputOptions
 from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
@@ -62,6 +62,7 @@ def profile_command(
     Example: `omnizip-cost profile --model omni-tiny --seconds 6 --pixels 252x448 --out out/tiny`
     """
     from omnizip_cost.compare import compare
+    from omnizip_cost.profiling import now_utc
 
     if (model is None) == (checkpoint is None):
         raise InvalidValueError(
@@ -69,6 +70,7 @@ def profile_command(
         )
     if methods.unsaid:
         methods = replace(methods, method="all")
+    start_utc = now_utc()
     measured, specs = measure(
         inputs,
         methods,
@@ -85,6 +87,8 @@ def profile_command(
     )
     if not emit(measured, as_json=as_json, as_csv=as_csv):
         print_compared(compare(measured, specs))
+        for sentence in measured_before(measured, start_utc):
+            print(sentence)
 
 
 def measure(

@@ -47,6 +47,12 @@ def test_rows_say_what_was_measured(measured: Path, capsys: Capture) -> None:
     assert all(row["resident_bytes"] > 0 for row in rows)
 
 
+def test_a_second_run_says_that_it_measured_nothing(measured: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run([*PROFILE, "--out", str(measured), "--no-operators"]) == 0
+    assert "3 of 3 configurations were measured before this run" in capsys.readouterr().out
+
+
 def test_compare_figures_and_report(measured: Path, capsys: Capture, tmp_path: Path) -> None:
     capsys.readouterr()
     assert run(["compare", str(measured), "--json"]) == 0

@@ -97,7 +97,9 @@ def test_one_token_of_each(mode: str) -> None:
 
 def test_a_lone_token_is_its_own_densest() -> None:
     for mode in ("paper", "official"):
-        assert density_peaks(torch.randn(3, 1, 5), torch.ones(3, 1), mode=mode).tolist() == [[0.0]] * 3
+        assert (
+            density_peaks(torch.randn(3, 1, 5), torch.ones(3, 1), mode=mode).tolist() == [[0.0]] * 3
+        )
 
 
 @MODES
