@@ -230,6 +230,22 @@ def test_survivors_are_waited_for_once(method: str, way: dict[str, str]) -> None
     assert bool(merged.any()) == (method in ("omnizip", "visionzip"))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@ways
+@some
+def test_cuda_sees_no_wait_and_chooses_as_the_cpu(
+    method: str, way: dict[str, str], case: Case
+) -> None:
+    work = selecting(method, case, "cuda", **way)
+    work()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = work()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(found.keep.cpu(), selecting(method, case, **way)().keep)
+
+
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
 def test_bad_scores_are_refused_when_survivors_are_asked_for(bad: float) -> None:
     case = CASES[1]

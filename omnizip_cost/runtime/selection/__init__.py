@@ -236,7 +236,7 @@ def _checked(
             f"of shape ({tokens},), one score per {modality} token",
             f"shape {tuple(scores.shape)}",
         )
-    return scores.to(like.device)
+    return scores.to(like.device, non_blocking=True)
 
 
 def _require_scores(method: Method, request: SelectionRequest) -> None:

@@ -123,7 +123,7 @@ def _mask(name: str, which: Which, tokens: int, like: torch.Tensor) -> torch.Ten
         _refuse_strangers(name, host, tokens)
         given = torch.from_numpy(host if host.size else host.astype(np.int64))
     if given.dtype == torch.bool and tuple(given.shape) == (tokens,):
-        return given.to(like.device)
+        return given.to(like.device, non_blocking=True)
     if given.ndim != 1 or given.dtype == torch.bool or given.is_floating_point():
         raise InvalidValueError(
             "selection",
@@ -131,7 +131,9 @@ def _mask(name: str, which: Which, tokens: int, like: torch.Tensor) -> torch.Ten
             f"a row of token numbers, or {tokens} bools",
             f"{given.dtype} of shape {tuple(given.shape)}",
         )
-    return like.new_zeros(tokens).index_fill_(0, given.to(like.device, torch.int64), True)
+    return like.new_zeros(tokens).index_fill_(
+        0, given.to(like.device, torch.int64, non_blocking=True), True
+    )
 
 
 def _refuse_strangers(name: str, numbers: NDArray[Any], tokens: int) -> None:
