@@ -18,6 +18,8 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV on stdout.")
 
 _PLAIN_WIDTH = 150
 """Columns of a table that is not written to a terminal."""
+_GAP = 3
+"""Columns between two cells."""
 
 
 def emit(rows: Sequence[Mapping[str, Any] | Any], *, as_json: bool, as_csv: bool) -> bool:
@@ -51,23 +53,36 @@ def show(
     notes: Sequence[str] = (),
     left: int = 1,
 ) -> None:
-    """Print a table on stdout: the first ``left`` columns flush left, numbers flush right."""
+    """Print a table on stdout: the first ``left`` columns flush left, numbers flush right.
+
+    Names wrap between words; numbers are never cropped: where they do not fit, the table is wider
+    than the terminal.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
+    lines = [list(row) for row in rows]
     table = Table(box=SIMPLE_HEAD)
+    needed = 1
     for place, column in enumerate(columns):
+        cells = [column, *(line[place] for line in lines)]
+        if place < left:
+            cells = [word for cell in cells for word in cell.split()] or [""]
+        widest = max(map(len, cells))
+        needed += widest + _GAP
         table.add_column(
             column,
             justify="left" if place < left else "right",
             overflow="fold",
             no_wrap=place >= left,
+            min_width=widest,
         )
-    for row in rows:
-        table.add_row(*row)
+    for line in lines:
+        table.add_row(*line)
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
+    console.width = max(console.width, needed)
     console.print(title, style="bold", soft_wrap=True)
     console.print(table)
     for note in notes:
