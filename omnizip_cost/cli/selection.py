@@ -53,7 +53,6 @@ def price_columns(row: CostRow, price: Overhead | None) -> dict[str, object]:
 
 def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) -> None:
     """One line per configuration that chooses tokens: what choosing costs, and when it pays."""
-    from omnizip_cost.compression import require_method
     from omnizip_cost.cost import MOST_TOKENS, selection_ops
     from omnizip_cost.units import GIGA
 
@@ -72,9 +71,7 @@ def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) 
         for plan, price in priced
         if price is not None
     ]
-    untold = [
-        require_method(plan.method).title for plan, _ in priced if selection_ops(spec, plan) is None
-    ]
+    untold = [plan.found().title for plan, _ in priced if selection_ops(spec, plan) is None]
     notes = [
         f"{title}: selection not stated by the method, so not counted."
         for title in dict.fromkeys(untold)

@@ -8,7 +8,7 @@ from typing import Any
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
 from omnizip_cost.compression.method import Counts, Method
-from omnizip_cost.compression.methods import METHODS, require_method
+from omnizip_cost.compression.methods import is_builtin, require_method
 from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.request import PlanRequest, spread, with_ratios
 from omnizip_cost.compression.settings import (
@@ -125,7 +125,7 @@ def planned_counts(request: PlanRequest) -> Counts:
         Its code fails, or its counts do not fit the workload's windows.
     """
     method = request.method
-    if METHODS.get(method.name) is method:
+    if is_builtin(method):
         return method.planned(request)
     from omnizip_cost.compression.method_plugins import owner_of, plugin_errors
 
@@ -231,6 +231,7 @@ def _identity(request: PlanRequest) -> dict[str, Any]:
     work, own = request.workload, request.method.own_settings
     return {
         "method": request.method.name,
+        "own_method": None if is_builtin(request.method) else request.method,
         "av_tokens": work.av_tokens,
         "video_tokens": work.video_tokens,
         "audio_tokens": work.audio_tokens,

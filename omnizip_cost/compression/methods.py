@@ -77,7 +77,7 @@ def require_method(name: str | Method | type[Method]) -> Method:
 def _own(offer: Method | type[Method]) -> Method:
     """Check a method that comes as an object, not by name."""
     name = getattr(offer, "name", None)
-    if isinstance(offer, Method) and METHODS.get(offer.name) is offer:
+    if isinstance(offer, Method) and is_builtin(offer):
         return offer
     from omnizip_cost.compression.method_plugins import checked_method
 
@@ -85,6 +85,11 @@ def _own(offer: Method | type[Method]) -> Method:
     if name in METHODS:
         raise PluginError(str(name), owner, _TAKEN)
     return checked_method(offer, name=str(name), owner=owner)
+
+
+def is_builtin(method: Method) -> bool:
+    """Whether this very object is one of the package's own methods."""
+    return METHODS.get(method.name) is method
 
 
 def all_methods() -> tuple[tuple[Method, ...], tuple[PluginError, ...]]:

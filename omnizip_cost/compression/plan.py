@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from omnizip_cost.compression.method import Method
+from omnizip_cost.compression.methods import require_method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,19 @@ class Plan:
     exact: bool = False
     """True when the counts of every window are certain, not expected values."""
     notes: tuple[str, ...] = ()
+    own_method: Method | None = field(default=None, compare=False, repr=False)
+    """The method, where it is not built in: counting asks it for its steps. No part of what makes
+    two plans equal."""
+
+    def found(self) -> Method:
+        """Return the method that made this plan.
+
+        Raises
+        ------
+        UnknownNameError, PluginError
+            The plan was read from a row, and the method's package is not at hand.
+        """
+        return require_method(self.method) if self.own_method is None else self.own_method
 
     @property
     def av_kept(self) -> float:

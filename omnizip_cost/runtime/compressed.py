@@ -16,6 +16,7 @@ from weakref import WeakSet
 from torch import nn
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
+from omnizip_cost.compression.method import Method
 from omnizip_cost.compression.settings import FASTV_LAYER, RHO_MAX, RHO_MIN, Mode
 from omnizip_cost.errors import UnsupportedModelError
 from omnizip_cost.runtime.kept import Handle, Kept
@@ -32,7 +33,7 @@ _COMPRESSED: WeakSet[nn.Module] = WeakSet()
 @contextmanager
 def compressed(
     thinker: nn.Module,
-    method: str,
+    method: str | Method | type[Method],
     *,
     audio_pruning: float | None = None,
     video_pruning: float | None = None,
@@ -62,8 +63,8 @@ def compressed(
     ----------
     thinker : Module
         A transformers Qwen2.5-Omni thinker, or a model that holds one.
-    method : str
-        A name that ``omnizip-cost methods`` lists.
+    method : str, Method or subclass of Method
+        A name that ``omnizip-cost methods`` lists, or a method object of your own.
     audio_pruning, video_pruning : float, optional
         rho_a and rho_v, given together.
     retained : float, optional

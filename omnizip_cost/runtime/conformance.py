@@ -10,7 +10,7 @@ import torch
 
 from omnizip_cost.compression.build import planned_counts
 from omnizip_cost.compression.method import Counts, Method
-from omnizip_cost.compression.methods import METHODS, require_method
+from omnizip_cost.compression.methods import is_builtin, require_method
 from omnizip_cost.compression.request import spread
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.runtime.conformance_cases import Case, cases
@@ -223,7 +223,7 @@ def _code(method: Method) -> Callable[[SelectionRequest], Any]:
     """The method's own code at whatever ratios, past what callers do for it."""
     if method.prunes == "inside the decoder":
         return _ranked
-    if METHODS.get(method.name) is method:
+    if is_builtin(method):
         return SELECT[method.name]
     return method.select
 

@@ -128,4 +128,4 @@ class Handle:
 
     def __repr__(self) -> str:
         done = f"{self.last.kept_tokens} of {self.last.full_tokens} tokens" if self.last else "idle"
-        return f"Handle({self.request.method}, {done})"
+        return f"Handle({self.request.found.name}, {done})"

@@ -120,14 +120,14 @@ def _refuse_undefined_windows(
     if layout.video_tokens and grid is None:
         raise _refused(
             "the call tells no video_grid_thw that fits its video tokens",
-            f"{request.method} needs the size of a grid",
+            f"{request.found.name} needs the size of a grid",
         )
     sounds = call.get("feature_attention_mask")
     for title, records in (("videos", grid), ("sounds", sounds)):
         if records is not None and records.shape[0] > 1:
             raise _refused(
                 f"the prompt holds {records.shape[0]} {title}",
-                f"windows are undefined for {request.method}: give one clip",
+                f"windows are undefined for {request.found.name}: give one clip",
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
 from omnizip_cost.compression.method import Method
@@ -29,7 +29,8 @@ class Request:
     its nominal label (FastV, which knows no modalities, goes by the share).
     """
 
-    method: str
+    method: str | Method | type[Method]
+    """As it was asked for; :attr:`found` is the method itself."""
     audio_pruning: float | None = None
     video_pruning: float | None = None
     retained: float | None = None
@@ -42,8 +43,10 @@ class Request:
     rho_max: float = RHO_MAX
     rounding: Rounding = "floor"
     seed: int = 0
+    found: Method = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "found", require_method(self.method))
         owner = self._owner
         for name in ("audio_pruning", "video_pruning", "retained"):
             if (value := getattr(self, name)) is not None:
@@ -87,11 +90,6 @@ class Request:
                 pair[1],
                 f"{self.found.title} ranks both modalities together: give retained instead",
             )
-
-    @property
-    def found(self) -> Method:
-        """The method of that name."""
-        return require_method(self.method)
 
     @property
     def inside_decoder(self) -> bool:

@@ -190,7 +190,7 @@ class Session:
         layers = len(self.text.layers)
         full = self.request.fastv_layer if ranked is not None else 0
         kept = Kept(
-            method=self.request.method,
+            method=self.method.name,
             keep=now.keep,
             full_positions=now.positions,
             layer_tokens=(now.layout.length,) * full + (now.kept_tokens,) * (layers - full),

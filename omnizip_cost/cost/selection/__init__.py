@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from omnizip_cost.compression.method import Method
-from omnizip_cost.compression.methods import require_method
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.selection.omnizip import merges, omnizip_steps
 from omnizip_cost.cost.selection.op import SelectionOp
@@ -67,7 +66,7 @@ def selection_ops(
     if not prunes(plan):
         return ()
     try:
-        method = require_method(plan.method)
+        method = plan.found()
     except (UnknownNameError, PluginError):  # measured elsewhere, where its package was at hand
         return None
     prompt = Prompt(spec=spec, plan=plan, dtype=dtype)

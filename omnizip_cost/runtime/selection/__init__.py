@@ -8,7 +8,7 @@ import torch
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
 from omnizip_cost.compression.method import Method
-from omnizip_cost.compression.methods import METHODS, require_method
+from omnizip_cost.compression.methods import is_builtin, require_method
 from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN, Mode, require_settings
 from omnizip_cost.errors import (
     InvalidValueError,
@@ -151,7 +151,7 @@ def answer(method: Method, request: SelectionRequest) -> Selection:
     PluginError
         Its code fails, or what it returns fits no prompt of this shape.
     """
-    if METHODS.get(method.name) is method:
+    if is_builtin(method):
         return SELECT[method.name](request)
     if request.rho_a == 0 and request.rho_v == 0:
         return SELECT["full"](request)
