@@ -21,6 +21,7 @@ def kept_tables(
     features = "pixels (proxy)" if scores == "proxy" else scores
     case = {"clip": clip, "label": f"OmniZip (0.3, {rho_v:g})", "mode": "paper", "scores": scores,
             "video_features": features}  # fmt: skip
+    shown = {key: case[key] for key in ("clip", "label", "scores", "video_features")}
     tokens, spans, grids = [], [], []
     nothing = dict.fromkeys(("grid", "row", "column", "anchor", "score", "low", "high"))
     for window in range(windows):
@@ -33,8 +34,7 @@ def kept_tables(
             grids.append({
                 "pair": window, "pairs": windows, "place": place, "grid": grid, "window": window,
                 "start_s": begin, "end_s": begin + seconds, "taken_s": begin, "rows": shape[0],
-                "columns": shape[1], "picture": picture(shape), "clip": clip,
-                "label": case["label"],
+                "columns": shape[1], "picture": picture(shape), **shown,
             })  # fmt: skip
             tokens += [
                 nothing | case | {
@@ -58,13 +58,13 @@ def kept_tables(
             "window": window, "start_s": start, "end_s": start + 2.0, "retention": share,
             "initial_rate": None if share is None else 0.75 - 0.4 * share,
             "rate": rho_v + 0.05 * (-1) ** window if heard else rho_v, "rho_a": 0.3,
-            "rho_v": rho_v, "nominal": 0.45, "realised": 0.452, **case,
+            "rho_v": rho_v, "nominal": 0.45, "realised": 0.452, "model": "qwen2.5-omni-7b", **case,
         })  # fmt: skip
     if not video:
         grids = [{
             **dict.fromkeys(("pair", "place", "grid", "window", "start_s", "end_s",
                              "taken_s", "rows", "columns", "picture")),
-            "pairs": 0, "clip": clip, "label": case["label"],
+            "pairs": 0, **shown,
         }]  # fmt: skip
     return pd.DataFrame(tokens), pd.DataFrame(spans), pd.DataFrame(grids)
 

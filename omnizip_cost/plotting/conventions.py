@@ -15,8 +15,15 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from omnizip_cost.plotting.canvas import new_figure, three_digits
-from omnizip_cost.plotting.stages import LEAST_VISIBLE, segment_handles, thin_note
-from omnizip_cost.plotting.style import INK, method_colour, segment_look, styled, tint
+from omnizip_cost.plotting.stages import segment_handles, thin_note
+from omnizip_cost.plotting.style import (
+    INK,
+    LEAST_VISIBLE,
+    method_colour,
+    segment_look,
+    styled,
+    tint,
+)
 from omnizip_cost.plotting.tablerows import (
     Row,
     distinct,
@@ -172,8 +179,8 @@ def _visible(row: Row, longest: float) -> bool:
 def _notes(rows: Sequence[Row], longest: float) -> list[str]:
     ratio = any(number(row, "ratio") is not None for row in rows)
     explained = "in brackets: share of the full count, same convention" if ratio else ""
-    chosen = [number(row, "flops") or 0.0 for row in rows if row["component"] == "selection"]
-    selection = thin_note("selection", chosen, longest, _flops)
+    chosen = [row for row in rows if row["component"] == "selection"]
+    selection = thin_note("selection", chosen, "flops", longest, _flops)
     return foot_note([where(rows, "model"), explained, selection])
 
 

@@ -1,9 +1,10 @@
 """What was kept of one clip: frames with their tokens, sound with its own, and the rates beneath.
 
 Case-study figure of one clip under OmniZip. From the top: pairs of grids, their kept tokens in
-colour; the waveform, one bar per audio token, kept ones in colour; S_a and the video pruning rate
-of each window. Sound and rates share one time axis, and bands lead from each pair of frames to
-its place on it.
+colour; the waveform, one bar per audio token, and under it a strip of the same tokens, all of one
+height, so that what became of them is seen in silence too; S_a and the video pruning rate of each
+window. Sound and rates share one time axis, and bands lead from each pair of frames to its place
+on it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 TOKEN_COLUMNS = ("modality", "grid", "row", "column", "start_s", "end_s", "kept", "anchor", "low",
                  "high", "scores", "video_features")  # fmt: skip
 WINDOW_COLUMNS = ("window", "start_s", "end_s", "retention", "rate", "rho_a", "rho_v", "nominal",
-                  "realised", "scores", "video_features")  # fmt: skip
+                  "realised", "model", "scores", "video_features")  # fmt: skip
 GRID_COLUMNS = ("pair", "pairs", "place", "grid", "start_s", "end_s", "taken_s", "rows", "columns",
                 "picture")  # fmt: skip
 
@@ -39,12 +40,16 @@ _COLOUR = method_colour("omnizip")
 _ANCHOR = "#5A2600"
 _DROPPED = "#C9C9C9"
 _BAR = tint(_COLOUR, 0.3)
+_RULE = "#E2E2E2"
+"""Between windows, behind the sound."""
 _RATE: dict[str, Any] = {"color": INK, "linewidth": 1.4}
 _BUDGET: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2))}
 _LEFT_IN, _RIGHT_IN = 0.47, 0.13
-_SOUND_IN = {"column": 0.42, "page": 0.55}
+_WAVE_IN = {"column": 0.42, "page": 0.55}
+_RUG_GAP_IN, _RUG_IN = 0.04, 0.085
+"""Air under the waveform, and the height of the strip of tokens below it."""
 _RATES_IN = {"column": 0.8, "page": 0.95}
-_GAP_IN = 0.04
+_GAP_IN = 0.07
 _TICKS_IN = 0.33
 """Tick labels and the label of the time axis."""
 _LEGEND_COLUMNS = {"column": 3, "page": 7}
@@ -102,15 +107,15 @@ def draw_kept(
     limits = (0.0, max(float(row["end_s"]) for row in spans))
     if strip.pairs:
         draw_strip(above, strip, _kept_cells(tokens, strip), limits)
-    _draw_sound(sound, heard, width_in)
+    _draw_sound(sound, heard, width_in, wave_in=_WAVE_IN[width])
     _draw_retention(rates, spans)
     if strip.pairs:
         _draw_rates(rates, spans, width_in)
-    for ax in (sound, rates):
+    for ax, colour, zorder in ((sound, _RULE, 0.5), (rates, "white", 2.5)):
         ax.set_xlim(*limits)
         if len(spans) <= _RULED_WINDOWS:
             for row in spans[1:]:
-                ax.axvline(float(row["start_s"]), color="white", linewidth=0.6, zorder=2.5,
+                ax.axvline(float(row["start_s"]), color=colour, linewidth=0.6, zorder=zorder,
                            label="_rule")  # fmt: skip
     fig.legend(handles=handles, loc="upper center", ncols=_LEGEND_COLUMNS[width])
     return fig
@@ -132,7 +137,7 @@ def _sheet(
     strip: Strip, width: str, legend_in: float, notes: Sequence[str]
 ) -> tuple[Figure, tuple[Axes, ...]]:
     """Make a sheet with its three axes, placed by the inch so that frames keep their shape."""
-    heights = (strip.height_in, _SOUND_IN[width], _RATES_IN[width])
+    heights = (strip.height_in, _WAVE_IN[width] + _RUG_GAP_IN + _RUG_IN, _RATES_IN[width])
     body = sum(heights) + _GAP_IN + _TICKS_IN + legend_in
     fig = new_figure(width=width, height_in=body, notes=notes)
     fig.set_layout_engine("none")
@@ -162,27 +167,33 @@ def _kept_cells(tokens: pd.DataFrame, strip: Strip) -> dict[int, set[Cell]]:
     return cells
 
 
-def _draw_sound(ax: Axes, heard: Sequence[Row], axes_width_in: float) -> None:
-    """One bar per audio token, from the least to the largest sample under it."""
+def _draw_sound(ax: Axes, heard: Sequence[Row], axes_width_in: float, *, wave_in: float) -> None:
+    """One bar per audio token, from the least to the largest sample; below, all of one height."""
     loudest = max([abs(number(row, side) or 0.0) for row in heard for side in ("low", "high")])
     least = _LEAST_BAR * (loudest or 1.0)
+    reach = 1.05 * (loudest or 1.0)
+    inch = 2 * reach / wave_in
+    top = -reach - _RUG_GAP_IN * inch
+    floor = top - _RUG_IN * inch
     for fate, colour in (("dropped", _DROPPED), ("salient", _COLOUR), ("anchor", _ANCHOR)):
-        boxes = []
+        boxes, rug = [], []
         for row in heard:
             if _fate(row) == fate:
                 low = min(number(row, "low") or 0.0, -least)
                 high = max(number(row, "high") or 0.0, least)
                 left, right = float(row["start_s"]), float(row["end_s"])
                 boxes.append([(left, low), (right, low), (right, high), (left, high)])
-        ax.add_collection(PolyCollection(boxes, facecolors=colour, linewidths=0, label=f"_{fate}"))
-    reach = 1.05 * (loudest or 1.0)
-    ax.set_ylim(-reach, reach)
+                rug.append([(left, floor), (right, floor), (right, top), (left, top)])
+        for shapes, label in ((boxes, f"_{fate}"), (rug, f"_{fate}_token")):
+            ax.add_collection(PolyCollection(shapes, facecolors=colour, linewidths=0, label=label))
+    ax.set_ylim(floor, reach)
     ax.set_yticks([])
     ax.tick_params(bottom=False, labelbottom=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    ax.text(-0.06 / axes_width_in, 0.5, "sound", ha="right",
-            va="center", fontsize=7, color=INK, transform=ax.transAxes)  # fmt: skip
+    for middle, name in ((0.0, "sound"), ((floor + top) / 2, "tokens")):
+        ax.text(-0.06 / axes_width_in, middle, name, ha="right", va="center", fontsize=7,
+                color=INK, transform=ax.get_yaxis_transform())  # fmt: skip
 
 
 def _fate(row: Row) -> str:
@@ -205,7 +216,7 @@ def _draw_retention(ax: Axes, spans: Sequence[Row]) -> None:
     ax.set_ylim(0.0, 1.16)
     ax.set_yticks([0.0, 0.5, 1.0])
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.set_ylabel("share of tokens")
+    ax.set_ylabel("$S_a$, pruning rate", fontsize=7)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 3, 5, 6, 10]))
     ax.set_xlabel("time (s)")
 
@@ -270,6 +281,7 @@ def _notes(spans: Sequence[Row], strip: Strip, frames: Sequence[Row]) -> list[st
     )
     sources = (
         f"scores: {text(first, 'scores')}. Video features: {text(first, 'video_features')}. "
+        f"Layout: {text(first, 'model')}. "
         f"{_shown(len(strip.pairs), int(frames[0]['pairs']), len(spans))}"
     )
     return foot_note([case]) + foot_note([sources, _lag(frames)])
@@ -296,4 +308,4 @@ def _shown(shown: int, pairs: int, windows: int) -> str:
     what = "window" if pairs == windows else "pair of grids"
     many = "windows" if pairs == windows else "pairs of grids"
     count = f"{shown} of {pairs} {many}" if shown < pairs else f"every {what}"
-    return f"Frames of {count}: kept tokens in colour, dropped ones pale grey"
+    return f"Frames of {count}: kept tokens in colour"

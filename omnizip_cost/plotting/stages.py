@@ -20,6 +20,8 @@ from omnizip_cost.plotting.canvas import new_figure, three_digits
 from omnizip_cost.plotting.style import (
     FAINT,
     INK,
+    LEAST_VISIBLE,
+    METHOD_TITLES,
     method_colour,
     segment_look,
     styled,
@@ -49,8 +51,6 @@ _BAR_IN = 0.19
 _BAR_SHARE = 0.74
 VISIBLE_SPREAD = 0.01
 """Spreads under this share of the longest bar would be dots, not lines."""
-LEAST_VISIBLE = 0.004
-"""A segment under this share of the longest bar is thinner than its own outline."""
 _HALO = withStroke(linewidth=2.6, foreground="white")
 
 
@@ -198,14 +198,21 @@ def _visible(row: Row, longest_s: float) -> bool:
 
 
 def thin_note(
-    segment: str, lengths: Sequence[float], longest: float, write: Callable[[float], str]
+    segment: str,
+    rows: Sequence[Row],
+    column: str,
+    longest: float,
+    write: Callable[[float], str],
 ) -> str:
-    """Give the lengths of segments too thin to see, as numbers; empty where there are none."""
-    thin = sorted(length for length in lengths if 0 < length < LEAST_VISIBLE * longest)
-    if not thin:
-        return ""
-    ends = dict.fromkeys(write(length) for length in (thin[0], thin[-1]))
-    return f"{segment}, where too thin to see: {' to '.join(ends)}"
+    """Give segments too thin to see as numbers, least and largest of each method; else empty."""
+    ranges = []
+    for (method,), members in grouped(rows, "method").items():
+        lengths = [number(row, column) or 0.0 for row in members]
+        thin = sorted(length for length in lengths if 0 < length < LEAST_VISIBLE * longest)
+        if thin:
+            ends = dict.fromkeys(write(length) for length in (thin[0], thin[-1]))
+            ranges.append(f"{METHOD_TITLES.get(method, method)} {' to '.join(ends)}")
+    return f"{segment}, where too thin to see: {', '.join(ranges)}" if ranges else ""
 
 
 def _notes(rows: Sequence[Row], longest_s: float) -> list[str]:
@@ -213,8 +220,8 @@ def _notes(rows: Sequence[Row], longest_s: float) -> list[str]:
     whiskers = "dark lines: spread of the stage they end" if spread else ""
     tokens = [steps for (steps,) in distinct(rows, "decode_steps") if steps]
     decode = f"decode: {', '.join(tokens)} tokens" if tokens else ""
-    chosen = [number(row, "seconds") or 0.0 for row in rows if row["stage"] == "selection"]
-    selection = thin_note("selection", chosen, longest_s, _milliseconds)
+    chosen = [row for row in rows if row["stage"] == "selection"]
+    selection = thin_note("selection", chosen, "seconds", longest_s, _milliseconds)
     return foot_note([where(rows, *CONTEXT), weight_note(rows), decode, whiskers, selection])
 
 

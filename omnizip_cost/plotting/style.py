@@ -27,6 +27,9 @@ STYLE_FILE = Path(__file__).with_name("omnizip.mplstyle")
 WIDTHS_IN: dict[str, float] = {"column": 3.3, "page": 6.9}
 """Printed widths: one column, and both columns, of a two-column page."""
 
+LEAST_VISIBLE = 0.015
+"""A segment under this share of the longest bar has no room for its hatch: some ten dots wide."""
+
 INK = "#222222"
 FAINT = "#8A8A8A"
 NO_DATA = "#B0B0B0"

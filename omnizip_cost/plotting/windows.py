@@ -167,7 +167,8 @@ def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
         handles.append(
             Patch(facecolor="none", edgecolor=FAINT, hatch="//////", linewidth=0, label="no audio")
         )
-    fig.legend(handles=handles, loc="outside upper center", ncols=3 if width == "column" else 5)
+    ncols = (2 if len(handles) == 4 else 3) if width == "column" else 5
+    fig.legend(handles=handles, loc="outside upper center", ncols=ncols)
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:

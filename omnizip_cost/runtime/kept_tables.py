@@ -101,6 +101,8 @@ class ShownGrid(FlatRow):
     """First frame of the grid, JPEG."""
     clip: str
     label: str
+    scores: str
+    video_features: str
 
 
 def kept_windows(case: ClipSelection) -> list[KeptWindow]:
@@ -208,7 +210,12 @@ def shown_grids(case: ClipSelection, *, at_most: int = SHOWN_PAIRS) -> list[Show
     ends in a pair of one.
     """
     pairs = _pairs(case)
-    shown = {"clip": case.clip.name, "label": case.pruning.label}
+    shown = {
+        "clip": case.clip.name,
+        "label": case.pruning.label,
+        "scores": case.scores,
+        "video_features": case.video_features,
+    }
     frames = case.clip.frames
     if frames is None:
         return [

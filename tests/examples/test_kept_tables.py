@@ -212,6 +212,13 @@ def test_sound_alone_has_one_row_without_a_picture() -> None:
     assert (window.video_tokens, window.video_kept, window.start_s, window.end_s) == (0, 0, 0, 3.0)
 
 
+@pytest.mark.parametrize("seconds", [0, 4])
+def test_every_row_says_what_was_scored_and_compared_by(seconds: float) -> None:
+    case = select_by_proxy(_clip(seconds=seconds, sound_s=4), QWEN25, USUAL)
+    rows = [*kept_windows(case), *kept_tokens(case), *shown_grids(case)]
+    assert {(row.scores, row.video_features) for row in rows} == {("proxy", case.video_features)}
+
+
 def test_qwen3_alternates_grid_by_grid() -> None:
     case = select_by_proxy(_clip(side=32, spec=QWEN3), QWEN3, USUAL)
     shown = shown_grids(case)

@@ -83,5 +83,5 @@ def test_selection_is_a_segment_or_a_number_below(flops: int, seen: bool, width:
     entries = [entry.get_text() for entry in legend.get_texts()]
     assert ("selection" in entries) is seen
     notes = notes_of(fig).replace("\n", " ")
-    assert ("Selection, where too thin to see: 8.73 GFLOP." in notes) is not seen
+    assert ("Selection, where too thin to see: OmniZip 8.73 GFLOP." in notes) is not seen
     assert_tidy(fig)

@@ -144,6 +144,35 @@ def test_silence_is_still_a_bar() -> None:
         assert paths and all(path.vertices[2][1] > path.vertices[0][1] for path in paths)
 
 
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_below_the_waveform_every_token_is_as_tall_and_clear_of_it(width: str) -> None:
+    tokens, windows, grids = kept_tables(3)
+    sound = draw_kept(tokens, windows, grids, width=width).axes[1]
+    drawn = {c.get_label(): c for c in sound.collections if isinstance(c, PolyCollection)}
+    heights = set()
+    for fate in ("_salient", "_anchor", "_dropped"):
+        bars_of_fate, strip = drawn[fate], drawn[f"{fate}_token"]
+        assert to_hex(strip.get_facecolor()[0]) == to_hex(bars_of_fate.get_facecolor()[0])
+        seconds = [
+            [(path.vertices[0][0], path.vertices[1][0]) for path in shapes.get_paths()]
+            for shapes in (bars_of_fate, strip)
+        ]
+        assert seconds[0] == seconds[1]
+        heights |= {(path.vertices[0][1], path.vertices[2][1]) for path in strip.get_paths()}
+    ((floor, top),) = heights
+    assert floor == sound.get_ylim()[0] and top < tokens["low"].min()
+    inches = sound.transData.transform([(0, floor), (0, top)])[:, 1] / sound.figure.dpi
+    assert inches[1] - inches[0] == pytest.approx(0.085)
+
+
+def test_rules_between_windows_run_behind_the_sound() -> None:
+    sound = draw_kept(*kept_tables(3)).axes[1]
+    rules = [line for line in sound.lines if line.get_label() == "_rule"]
+    assert [line.get_xdata()[0] for line in rules] == [2.0, 4.0]
+    front = min(item.get_zorder() for item in sound.collections)
+    assert all(line.get_zorder() < front for line in rules)
+
+
 def test_the_rates_are_those_of_the_windows_table() -> None:
     tokens, windows, grids = kept_tables(6, rho_v=0.7)
     fig = draw_kept(tokens, windows, grids)
@@ -189,6 +218,7 @@ def test_the_notes_say_what_the_figure_rests_on(source: str) -> None:
     assert f"scores: {source}." in notes
     assert f"Video features: {'pixels (proxy)' if source == 'proxy' else source}." in notes
     assert "clip.mp4: OmniZip, rho_a 0.3, rho_v 0.6, paper mode" in notes
+    assert "Layout: qwen2.5-omni-7b." in notes, "the grid of tokens is the model's"
     assert "45.2% of audio and video tokens kept (nominal 45.0%)" in notes
     assert "Frames of every window" in notes
 

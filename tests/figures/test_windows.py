@@ -65,6 +65,13 @@ def test_the_legend_names_silence_only_where_there_is_some(silent: tuple[int, ..
     assert ("no audio" in entries) == bool(silent)
 
 
+@pytest.mark.parametrize(("silent", "columns"), [((), 2), ((3, 4), 3)])
+def test_the_legend_leaves_no_entry_alone_in_a_row(silent: tuple[int, ...], columns: int) -> None:
+    (legend,) = draw_windows(windows_table(silent=silent)).legends
+    assert legend._ncols == columns
+    assert len(legend.get_texts()) % columns != 1
+
+
 @pytest.mark.parametrize("source", ["proxy", "encoder", "random-weights encoder"])
 def test_the_score_source_is_printed_in_the_figure(source: str) -> None:
     assert f"scores: {source}." in notes_of(draw_windows(windows_table(scores=source)))
