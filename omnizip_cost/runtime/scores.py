@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from omnizip_cost.compression.blocks import LEAST_QUERIES
 from omnizip_cost.compression.settings import MODES, Mode
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, UnsupportedModelError
 from omnizip_cost.runtime.proxy import proxy_scores
@@ -24,9 +25,6 @@ __all__ = ["ENCODER_POOLING", "ScoreTap", "audio_scores", "proxy_scores"]
 
 ENCODER_POOLING: dict[str, int] = {"Qwen2_5OmniAudioEncoder": 2, "Qwen3OmniMoeAudioEncoder": 1}
 """Hidden states averaged into one audio token after the last layer, by encoder class."""
-
-_LEAST_QUERIES = 64
-"""Queries of a chunk: with fewer, reading the keys anew costs more than it saves memory."""
 
 _ATTENTIONS = ("Qwen2_5OmniAudioAttention", "Qwen3OmniMoeAudioAttention")
 
@@ -119,7 +117,7 @@ def _over_clip(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
     """Attention received when every query sees the whole clip, summed over chunks of queries."""
     heads, positions, _ = query.shape
     received = query.new_zeros(positions)
-    for some in blocks(heads, _LEAST_QUERIES * positions, query):
+    for some in blocks(heads, LEAST_QUERIES * positions, query):
         q, k = query[some], key[some].transpose(1, 2)
         for chunk in blocks(positions, len(q) * positions, query):
             received += (q[:, chunk] @ k).softmax(dim=2).sum(dim=(0, 1))

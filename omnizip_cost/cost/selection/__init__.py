@@ -16,7 +16,7 @@ from omnizip_cost.compression.method import Method
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.selection.omnizip import merges, omnizip_steps
 from omnizip_cost.cost.selection.op import SelectionOp
-from omnizip_cost.cost.selection.prompt import INDEX, Prompt
+from omnizip_cost.cost.selection.prompt import INDEX, PlannedPrompt
 from omnizip_cost.cost.selection.rivals import dycoke_steps, fastv_steps, random_steps
 from omnizip_cost.cost.selection.scores import audio_score_steps, video_score_steps
 from omnizip_cost.cost.selection.visionzip import visionzip_steps
@@ -26,7 +26,7 @@ from omnizip_cost.units import BYTES_PER_ELEMENT
 
 __all__ = ["SelectionOp", "prunes", "selection_ops"]
 
-Steps = Callable[[Prompt], Iterator[SelectionOp]]
+Steps = Callable[[PlannedPrompt], Iterator[SelectionOp]]
 
 _STEPS: dict[str, Steps] = {
     "random": random_steps,
@@ -69,12 +69,12 @@ def selection_ops(
         method = plan.found()
     except (UnknownNameError, PluginError):  # measured elsewhere, where its package was at hand
         return None
-    prompt = Prompt(spec=spec, plan=plan, dtype=dtype)
+    prompt = PlannedPrompt(spec=spec, plan=plan, dtype=dtype)
     own = _own(prompt, method)
     return None if own is None else (*_scores(prompt, method.scores), *own, _gather(prompt))
 
 
-def _own(prompt: Prompt, method: Method) -> tuple[SelectionOp, ...] | None:
+def _own(prompt: PlannedPrompt, method: Method) -> tuple[SelectionOp, ...] | None:
     """Steps between the scores and the mask: ours for built-in methods, else the method's own."""
     if method.name in _STEPS:
         return tuple(_STEPS[method.name](prompt))
@@ -91,7 +91,7 @@ def prunes(plan: Plan) -> bool:
     return bool(plan.rho_a or plan.rho_v)
 
 
-def _scores(prompt: Prompt, wanted: Iterable[str]) -> Iterator[SelectionOp]:
+def _scores(prompt: PlannedPrompt, wanted: Iterable[str]) -> Iterator[SelectionOp]:
     """Encoder attention that the method ranks by."""
     if "audio" in wanted:
         yield from audio_score_steps(prompt)
@@ -99,7 +99,7 @@ def _scores(prompt: Prompt, wanted: Iterable[str]) -> Iterator[SelectionOp]:
         yield from video_score_steps(prompt)
 
 
-def _gather(prompt: Prompt) -> SelectionOp:
+def _gather(prompt: PlannedPrompt) -> SelectionOp:
     """Survivors' numbers and rows; how many there are is the one thing the host waits for.
 
     FastV knows that number beforehand. Rows of anchors are written over the gathered ones.

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from omnizip_cost import formulas
 from omnizip_cost.compression.counts import anchor_stride, kept_count
+from omnizip_cost.compression.layout import Strip
 from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN
 from omnizip_cost.cost.selection.op import SelectionOp
-from omnizip_cost.cost.selection.prompt import INDEX, WORKING, GridStrip, Prompt, pieces
+from omnizip_cost.cost.selection.prompt import INDEX, WORKING, PlannedPrompt, block_lengths, pieces
 
 _PAPER_KERNELS = 47
 """Algorithm 1 with one shift, solved among its breakpoints."""
@@ -24,7 +25,7 @@ _RANK_KERNELS = 6
 """To keep the best of each row: places, comparison, mask, sort, scatter, and writing them."""
 
 
-def omnizip_steps(prompt: Prompt) -> Iterator[SelectionOp]:
+def omnizip_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     """Everything between the scores and the mask, in the order in which it runs."""
     plan, d = prompt.plan, prompt.d
     yield SelectionOp(
@@ -36,20 +37,21 @@ def omnizip_steps(prompt: Prompt) -> Iterator[SelectionOp]:
     if plan.audio_tokens:
         yield from _audio(prompt)
     yield _rates(prompt)
-    for strip in prompt.grid_strips():
-        if plan.mode == "official" and strip.size < (plan.tokens_per_grid or 0):
+    for grids in prompt.layout.grid_strips:
+        if plan.mode == "official" and grids.strip.size < prompt.layout.tokens_per_grid:
             continue
-        yield _change(prompt, strip) if strip.odd else _density_peaks(prompt, strip)
+        step = _change if grids.odd else _density_peaks
+        yield step(prompt, grids.strip)
     if plan.audio_tokens:
         yield SelectionOp(name="check of the scores", kernels=5)
 
 
-def merges(prompt: Prompt) -> bool:
+def merges(prompt: PlannedPrompt) -> bool:
     """Whether audio is merged into anchors."""
     return _anchors_and_others(prompt)[0] > 0
 
 
-def _anchors_and_others(prompt: Prompt) -> tuple[int, int]:
+def _anchors_and_others(prompt: PlannedPrompt) -> tuple[int, int]:
     """Audio tokens that are anchors, and those left over that go to them."""
     plan = prompt.plan
     if not plan.merge or not plan.audio_tokens:
@@ -59,7 +61,7 @@ def _anchors_and_others(prompt: Prompt) -> tuple[int, int]:
     return anchors, rest - anchors
 
 
-def _audio(prompt: Prompt) -> Iterator[SelectionOp]:
+def _audio(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     plan, d = prompt.plan, prompt.d
     yield SelectionOp(name="salient audio", bytes_moved=7 * INDEX * plan.audio_tokens, kernels=4)
     anchors, others = _anchors_and_others(prompt)
@@ -94,24 +96,25 @@ def _audio(prompt: Prompt) -> Iterator[SelectionOp]:
     )
 
 
-def _relevance(prompt: Prompt, others: int) -> Iterator[SelectionOp]:
+def _relevance(prompt: PlannedPrompt, others: int) -> Iterator[SelectionOp]:
     """Eq. 3: left-over audio with all video, or all audio of a window with its own video."""
     d, half = prompt.d, prompt.half
     products, raised, read, kernels = 0, 0, 0, 0
     if prompt.plan.mode == "official":
-        for windows in prompt.video_strips():
-            size, seen = windows[0].video, len(windows) * windows[0].video
-            blocks = sum(pieces(len(windows), others * part) for part in _parts(size, others))
+        for strip in prompt.layout.video_strips:
+            seen = strip.repeats * strip.size
+            parts = block_lengths(strip.size, others)
+            blocks = sum(pieces(strip.repeats, others * part) for part in parts)
             products += others * seen
             raised += seen
             read += (seen + blocks * others) * d
             kernels += blocks * (4 + half)
         kernels += 2
     else:
-        strips = list(prompt.window_strips())
+        strips = prompt.layout.window_strips
         for windows in strips:
-            count, heard, size = len(windows), windows[0].audio, windows[0].video
-            parts = _parts(size, heard)
+            count, heard, size = windows.audio.repeats, windows.audio.size, windows.video.size
+            parts = block_lengths(size, heard)
             blocks = sum(pieces(count, heard * part) for part in parts)
             products += count * heard * size
             raised += count * (size + len(parts) * heard)
@@ -129,14 +132,7 @@ def _relevance(prompt: Prompt, others: int) -> Iterator[SelectionOp]:
     )
 
 
-def _parts(size: int, rows: int) -> list[int]:
-    """Columns of each part into which a run of video is cut against ``rows`` rows of audio."""
-    count = pieces(size, rows)
-    each = -(-size // count)
-    return [min(each, size - first) for first in range(0, size, each)]
-
-
-def _rates(prompt: Prompt) -> SelectionOp:
+def _rates(prompt: PlannedPrompt) -> SelectionOp:
     """Share of audio kept per window, Algorithm 1, tokens of each grid: a few numbers a window."""
     plan = prompt.plan
     official = plan.mode == "official"
@@ -147,7 +143,7 @@ def _rates(prompt: Prompt) -> SelectionOp:
     return SelectionOp(name="rates and counts (Algorithm 1)", kernels=kernels)
 
 
-def _algorithm_kernels(prompt: Prompt) -> int:
+def _algorithm_kernels(prompt: PlannedPrompt) -> int:
     plan = prompt.plan
     if plan.mode == "official":
         heard = sum(1 for window in plan.windows if window.audio_tokens)
@@ -156,18 +152,18 @@ def _algorithm_kernels(prompt: Prompt) -> int:
     return _PAPER_KERNELS if min(RHO_MIN, rho) < rho < max(RHO_MAX, rho) else 2
 
 
-def _density_peaks(prompt: Prompt, strip: GridStrip) -> SelectionOp:
+def _density_peaks(prompt: PlannedPrompt, strip: Strip) -> SelectionOp:
     """Eqs. 7-8: similarities inside each even grid, and what DPC-KNN makes of them."""
     d, size = prompt.d, strip.size
-    rows, pairs = strip.grids * size, strip.grids * size * size
-    blocks = pieces(strip.grids, size * max(d, size))
+    rows, pairs = strip.repeats * size, strip.repeats * size * size
+    blocks = pieces(strip.repeats, size * max(d, size))
     if size == 1:
         return SelectionOp(name="density peaks", kernels=blocks * (2 + prompt.half) + _RANK_KERNELS)
     official = prompt.plan.mode == "official"
     passes = 2 if official else 5
     return SelectionOp(
         name="density peaks",
-        multiply_adds=strip.grids * formulas.similarities(size, size, d),
+        multiply_adds=strip.repeats * formulas.similarities(size, size, d),
         unseen_flops=(5 if official else 6) * pairs + (0 if official else 2 * rows * d),
         bytes_moved=prompt.raised(rows * d)
         + WORKING * passes * rows * d
@@ -176,10 +172,10 @@ def _density_peaks(prompt: Prompt, strip: GridStrip) -> SelectionOp:
     )
 
 
-def _change(prompt: Prompt, strip: GridStrip) -> SelectionOp:
+def _change(prompt: PlannedPrompt, strip: Strip) -> SelectionOp:
     """Cosine of each token of an odd grid with the same place of the grid before."""
-    rows = strip.grids * strip.size
-    blocks = pieces(strip.grids, strip.size * max(prompt.d, strip.size))
+    rows = strip.repeats * strip.size
+    blocks = pieces(strip.repeats, strip.size * max(prompt.d, strip.size))
     return SelectionOp(
         name="change since the grid before",
         unseen_flops=2 * rows * prompt.d,

@@ -11,18 +11,18 @@ from omnizip_cost.compression.counts import (
     dycoke_drops,
 )
 from omnizip_cost.cost.selection.op import SelectionOp
-from omnizip_cost.cost.selection.prompt import WORKING, Prompt, pieces
+from omnizip_cost.cost.selection.prompt import WORKING, PlannedPrompt, pieces
 
 _COSINE_KERNELS = 10
 """Two gathers, two norms with their epsilon, product, sum, product of norms, division."""
 
 
-def random_steps(prompt: Prompt) -> Iterator[SelectionOp]:
+def random_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     """A choice drawn on the host: one mask goes to the device."""
     yield SelectionOp(name="choice", bytes_moved=2 * prompt.rows, kernels=1)
 
 
-def dycoke_steps(prompt: Prompt) -> Iterator[SelectionOp]:
+def dycoke_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     """Cosines with the group's first grid, or first audio token: no product of matrices."""
     plan, d, size = prompt.plan, prompt.d, prompt.plan.tokens_per_grid or 0
     yield SelectionOp(name="mask", bytes_moved=prompt.rows, kernels=1)
@@ -39,7 +39,7 @@ def dycoke_steps(prompt: Prompt) -> Iterator[SelectionOp]:
         yield _cosines(prompt, "audio like its reference", apart, kernels)
 
 
-def _cosines(prompt: Prompt, name: str, rows: int, kernels: int) -> SelectionOp:
+def _cosines(prompt: PlannedPrompt, name: str, rows: int, kernels: int) -> SelectionOp:
     numbers = rows * prompt.d
     return SelectionOp(
         name=name,
@@ -49,7 +49,7 @@ def _cosines(prompt: Prompt, name: str, rows: int, kernels: int) -> SelectionOp:
     )
 
 
-def fastv_steps(prompt: Prompt) -> Iterator[SelectionOp]:
+def fastv_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     """Attention of the prompt's last token in the K-th layer, text included, then the ranking."""
     text, plan = prompt.spec.text, prompt.plan
     n, q, kv, w = prompt.rows, text.query_width, text.kv_width, prompt.width

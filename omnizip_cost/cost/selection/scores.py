@@ -9,18 +9,16 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from omnizip_cost import formulas
+from omnizip_cost.compression.blocks import LEAST_QUERIES
 from omnizip_cost.cost.encoders import attention_blocks
 from omnizip_cost.cost.selection.op import SelectionOp
-from omnizip_cost.cost.selection.prompt import WORKING, Prompt, pieces
-
-_LEAST_QUERIES = 64
-"""Queries of a chunk in ``official`` scores: heads are taken in turn to leave room for them."""
+from omnizip_cost.cost.selection.prompt import WORKING, PlannedPrompt, block_lengths, pieces
 
 _SOFTMAX_FLOPS = 4
 """Per attention weight: largest subtracted, exponential, sum, division."""
 
 
-def audio_score_steps(prompt: Prompt) -> Iterator[SelectionOp]:
+def audio_score_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     """Eq. 2 on the last layer: inside its blocks (``paper``) or over the clip (``official``)."""
     audio, plan = prompt.spec.audio, prompt.plan
     blocks = attention_blocks(audio, plan.mel_frames)
@@ -63,12 +61,10 @@ def _kernels_of_blocks(heads: int, run: tuple[int, int]) -> int:
 
 def _head_groups(heads: int, n: int) -> list[tuple[int, int]]:
     """Heads of each group taken together, and the chunks of queries in it: each reads all keys."""
-    each = -(-heads // pieces(heads, _LEAST_QUERIES * n))
-    sizes = [min(each, heads - first) for first in range(0, heads, each)]
-    return [(size, pieces(n, size * n)) for size in sizes]
+    return [(size, pieces(n, size * n)) for size in block_lengths(heads, LEAST_QUERIES * n)]
 
 
-def video_score_steps(prompt: Prompt) -> Iterator[SelectionOp]:
+def video_score_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     """Attention that each patch receives inside its grid, rotary positions applied again."""
     vision, plan = prompt.spec.vision, prompt.plan
     if not plan.video_tokens or not plan.tokens_per_grid:
@@ -80,10 +76,8 @@ def video_score_steps(prompt: Prompt) -> Iterator[SelectionOp]:
         vision.hidden_size,
     )
     weights, numbers = grids * heads * patches * patches, grids * patches * width
-    each = -(-grids // pieces(grids, heads * patches * max(patches, width // heads)))
     kernels = 1
-    for first in range(0, grids, each):
-        taken = min(each, grids - first)
+    for taken in block_lengths(grids, heads * patches * max(patches, width // heads)):
         chunks = pieces(patches, taken * heads * patches)
         kernels += 10 + 8 * prompt.half + chunks * (6 + 2 * (taken > 1))
     yield SelectionOp(

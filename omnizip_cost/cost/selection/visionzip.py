@@ -9,10 +9,10 @@ from omnizip_cost import formulas
 from omnizip_cost.compression.counts import kept_count
 from omnizip_cost.compression.visionzip import GridSplit, visionzip_splits
 from omnizip_cost.cost.selection.op import SelectionOp
-from omnizip_cost.cost.selection.prompt import WORKING, Prompt, pieces
+from omnizip_cost.cost.selection.prompt import WORKING, PlannedPrompt, pieces
 
 
-def visionzip_steps(prompt: Prompt) -> Iterator[SelectionOp]:
+def visionzip_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
     """Best-scored audio, then the grids of each split together."""
     plan = prompt.plan
     yield SelectionOp(name="mask", bytes_moved=prompt.rows, kernels=1)
@@ -35,10 +35,10 @@ def visionzip_steps(prompt: Prompt) -> Iterator[SelectionOp]:
     for split, grids in splits.items():
         yield _compressed(prompt, split, grids)
     if heard or splits:
-        yield SelectionOp(name="check of the scores", kernels=6)
+        yield SelectionOp(name="check of the scores", kernels=5 + (heard and bool(splits)))
 
 
-def _compressed(prompt: Prompt, split: GridSplit, grids: int) -> SelectionOp:
+def _compressed(prompt: PlannedPrompt, split: GridSplit, grids: int) -> SelectionOp:
     d = prompt.d
     rest, merged = grids * split.rest * d, grids * split.contextual * d
     pairs = grids * split.rest * split.contextual

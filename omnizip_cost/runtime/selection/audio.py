@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from omnizip_cost.compression.settings import Mode
-from omnizip_cost.runtime.selection.layout import Layout, Strip
+from omnizip_cost.runtime.selection.layout import Layout, Strip, view
 from omnizip_cost.runtime.selection.rows import blocks, descending, on_device, raised
 
 
@@ -112,9 +112,9 @@ def best_over_clip(
         for columns in blocks(strip.size, len(rows), embeddings):
             part = _part(strip, columns)
             for block in blocks(strip.repeats, len(rows) * part.size, embeddings):
-                video = raised(part.of(embeddings)[block])
+                video = raised(view(part, embeddings)[block])
                 batch = rows.expand(len(video), -1, -1)
-                cosine = (batch @ video.transpose(1, 2)).div_(part.of(lengths)[block][:, None])
+                cosine = (batch @ video.transpose(1, 2)).div_(view(part, lengths)[block][:, None])
                 torch.maximum(best, cosine.amax(dim=(0, 2)), out=best)
     return best
 
@@ -132,8 +132,8 @@ def best_in_window(embeddings: torch.Tensor, lengths: torch.Tensor, layout: Layo
         for columns in blocks(video.size, audio.size, embeddings):
             part = _part(video, columns)
             for block in blocks(part.repeats, audio.size * part.size, embeddings):
-                heard, seen = (raised(strip.of(embeddings)[block]) for strip in (audio, part))
-                cosine = (heard @ seen.transpose(1, 2)).div_(part.of(lengths)[block][:, None])
+                heard, seen = (raised(view(strip, embeddings)[block]) for strip in (audio, part))
+                cosine = (heard @ seen.transpose(1, 2)).div_(view(part, lengths)[block][:, None])
                 found[block] = torch.maximum(found[block], cosine.amax(dim=2))
         best[first : first + found.numel()] = found.flatten()
     return best

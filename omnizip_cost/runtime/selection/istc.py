@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from omnizip_cost.compression.settings import Mode
-from omnizip_cost.runtime.selection.layout import GridStrip, Layout
+from omnizip_cost.runtime.selection.layout import GridStrip, Layout, view
 from omnizip_cost.runtime.selection.rows import blocks, keep_best, raised
 
 NEIGHBOURS = 5
@@ -48,7 +48,7 @@ def istc(
         if mode == "official" and grids.strip.size < layout.tokens_per_grid:
             continue
         values = _values(embeddings, lengths, grids, layout.tokens_per_grid, mode)
-        grids.strip.of(keep).copy_(keep_best(values, grids.pick(kept)))
+        view(grids.strip, keep).copy_(keep_best(values, kept[grids.numbers]))
 
 
 def _values(
@@ -61,16 +61,16 @@ def _values(
     """Rank of each token inside its grid, shape (grids of the strip, P): high survives."""
     strip = grids.strip
     values = lengths.new_empty(strip.repeats, strip.size)
-    here, own = strip.of(embeddings), strip.of(lengths)
+    here, own = view(strip, embeddings), view(strip, lengths)
     if grids.odd:
         before = strip._replace(start=strip.start - tokens_per_grid)
-        scale = own * before.of(lengths)
+        there, scale = view(before, embeddings), own * view(before, lengths)
     for block in blocks(
         strip.repeats, strip.size * max(embeddings.shape[1], strip.size), embeddings
     ):
         rows = raised(here[block])
         if grids.odd:
-            values[block] = -(rows * raised(before.of(embeddings)[block])).sum(dim=2) / scale[block]
+            values[block] = -(rows * raised(there[block])).sum(dim=2) / scale[block]
         else:
             values[block] = density_peaks(rows, own[block], mode=mode)
     return values

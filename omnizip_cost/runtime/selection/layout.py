@@ -1,220 +1,18 @@
-"""Where audio and video sit in the prompt: runs, windows and grids, read once from token ids.
+"""The layout of a real prompt, read once from its token ids, and strips of its rows as views.
 
-Everything here is host-side integers, so that no later step has to ask the device for a size.
+After the reading no step has to ask the device for a size.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from omnizip_cost.compression.counts import grid_sizes
+from omnizip_cost.compression.layout import GridStrip, Layout, Run, Strip
 from omnizip_cost.errors import InvalidValueError
 
-
-class Run(NamedTuple):
-    """An unbroken run of tokens of one modality."""
-
-    start: int
-    length: int
-
-
-class Grid(NamedTuple):
-    """One temporal grid of a window; ``ordinal`` counts from 0 in each window."""
-
-    start: int
-    size: int
-    window: int
-    ordinal: int
-
-
-class Strip(NamedTuple):
-    """Equally long stretches of the prompt at equal distances: one view of its rows, no copy.
-
-    A prompt of regular windows is a handful of strips, however long the clip.
-    """
-
-    start: int
-    step: int
-    repeats: int
-    size: int
-
-    def of(self, rows: torch.Tensor) -> torch.Tensor:
-        """View rows of shape (L, ...) as (repeats, size, ...)."""
-        row, *inner = rows.stride()
-        return rows.as_strided(
-            (self.repeats, self.size, *rows.shape[1:]),
-            (self.step * row, row, *inner),
-            rows.storage_offset() + self.start * row,
-        )
-
-
-class WindowStrip(NamedTuple):
-    """Windows of one shape with both modalities."""
-
-    audio: Strip
-    video: Strip
-    first_audio: int
-    """Number of the first audio token, counted over the clip; the strip's are consecutive."""
-
-
-class GridStrip(NamedTuple):
-    """Grids of one size, all with an even or all with an odd ordinal."""
-
-    strip: Strip
-    odd: bool
-    first: int
-    """Number of the first grid, counted over the clip."""
-    stride: int
-    """Distance of the others' numbers."""
-
-    def pick(self, values: torch.Tensor) -> torch.Tensor:
-        """Values of this strip's grids, from one per grid of the clip."""
-        return values[self.first :: self.stride][: self.strip.repeats]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """The runs of a prompt; window i pairs the i-th video run with the i-th audio run."""
-
-    length: int
-    tokens_per_grid: int
-    video_runs: tuple[Run, ...]
-    audio_runs: tuple[Run, ...]
-
-    @property
-    def windows(self) -> int:
-        """Number of windows; the last ones lack the modality that has fewer runs."""
-        return max(len(self.video_runs), len(self.audio_runs))
-
-    @property
-    def video_sizes(self) -> tuple[int, ...]:
-        """Video tokens of each window (0 without video)."""
-        return _padded(self.video_runs, self.windows)
-
-    @property
-    def audio_sizes(self) -> tuple[int, ...]:
-        """Audio tokens of each window (0 without audio)."""
-        return _padded(self.audio_runs, self.windows)
-
-    @property
-    def video_tokens(self) -> int:
-        """Video tokens of the prompt."""
-        return sum(run.length for run in self.video_runs)
-
-    @property
-    def audio_tokens(self) -> int:
-        """Audio tokens of the prompt."""
-        return sum(run.length for run in self.audio_runs)
-
-    def video_positions(self) -> NDArray[np.int64]:
-        """Prompt positions of the video tokens, in order."""
-        return _positions(self.video_runs)
-
-    def audio_positions(self) -> NDArray[np.int64]:
-        """Prompt positions of the audio tokens, in order."""
-        return _positions(self.audio_runs)
-
-    def grids(self) -> tuple[Grid, ...]:
-        """Every temporal grid in prompt order; a run's remainder is one short last grid."""
-        found = []
-        for window, run in enumerate(self.video_runs):
-            start = run.start
-            for ordinal, size in enumerate(grid_sizes(run.length, self.tokens_per_grid)):
-                found.append(Grid(start, size, window, ordinal))
-                start += size
-        return tuple(found)
-
-    @cached_property
-    def video_strips(self) -> tuple[Strip, ...]:
-        """All video tokens, window by window."""
-        return tuple(_strip(self.video_runs[part]) for part in _alike(self.video_runs))
-
-    @cached_property
-    def window_strips(self) -> tuple[WindowStrip, ...]:
-        """Windows that hold both modalities, those of one shape together."""
-        pairs = list(zip(self.audio_runs, self.video_runs, strict=False))
-        firsts = np.cumsum([0, *(run.length for run in self.audio_runs)]).tolist()
-        return tuple(
-            WindowStrip(
-                _strip(self.audio_runs[part]), _strip(self.video_runs[part]), firsts[part.start]
-            )
-            for part in _alike(*zip(*pairs, strict=True))
-        )
-
-    @cached_property
-    def grid_strips(self) -> tuple[GridStrip, ...]:
-        """Every temporal grid, those of one size and parity together."""
-        found: list[GridStrip] = []
-        first = 0
-        for strip in self.video_strips:
-            sizes = grid_sizes(strip.size, self.tokens_per_grid)
-            found += _grid_strips(strip, sizes, first)
-            first += strip.repeats * len(sizes)
-        return tuple(found)
-
-    @cached_property
-    def grid_windows(self) -> NDArray[np.int64]:
-        """Window of every grid, in prompt order."""
-        return np.array([grid.window for grid in self.grids()], dtype=np.int64)
-
-    @cached_property
-    def grid_tokens(self) -> NDArray[np.int64]:
-        """Tokens of every grid, in prompt order."""
-        return np.array([grid.size for grid in self.grids()], dtype=np.int64)
-
-
-def _alike(*rows: Sequence[Run]) -> Iterator[slice]:
-    """Longest stretches of windows whose runs are equally long and advance by equal steps."""
-    windows = list(zip(*rows, strict=True))
-    first = 0
-    while first < len(windows):
-        last = first
-        while last + 1 < len(windows) and _continues(windows, first, last):
-            last += 1
-        yield slice(first, last + 1)
-        first = last + 1
-
-
-def _continues(windows: Sequence[Sequence[Run]], first: int, last: int) -> bool:
-    return all(
-        after.length == here.length
-        and (last == first or after.start - here.start == second.start - begin.start)
-        for begin, second, here, after in zip(
-            windows[first], windows[first + 1], windows[last], windows[last + 1], strict=True
-        )
-    )
-
-
-def _strip(runs: Sequence[Run]) -> Strip:
-    step = runs[1].start - runs[0].start if len(runs) > 1 else runs[0].length
-    return Strip(runs[0].start, step, len(runs), runs[0].length)
-
-
-def _grid_strips(strip: Strip, sizes: Sequence[int], first: int) -> Iterator[GridStrip]:
-    """Grids of a strip of windows; the fewer of its windows and ordinals are taken in turn."""
-    size, grids = sizes[0], len(sizes)
-    whole = sum(tokens == size for tokens in sizes)
-    for parity in (0, 1):
-        ordinals = range(parity, whole, 2)
-        if strip.repeats < len(ordinals):
-            for window in range(strip.repeats):
-                start = strip.start + window * strip.step + parity * size
-                inside = Strip(start, 2 * size, len(ordinals), size)
-                yield GridStrip(inside, bool(parity), first + window * grids + parity, 2)
-        else:
-            for ordinal in ordinals:
-                across = Strip(strip.start + ordinal * size, strip.step, strip.repeats, size)
-                yield GridStrip(across, bool(parity), first + ordinal, grids)
-    if whole < grids:
-        short = Strip(strip.start + whole * size, strip.step, strip.repeats, sizes[-1])
-        yield GridStrip(short, bool(whole % 2), first + whole, grids)
+__all__ = ["GridStrip", "Layout", "Run", "Strip", "read_layout", "view"]
 
 
 def read_layout(
@@ -248,16 +46,21 @@ def read_layout(
         raise InvalidValueError("selection", "audio_id", "different from video_id", audio_id)
     ids = token_ids.detach().cpu().numpy()
     video_runs = _runs(ids == video_id)
-    whole = isinstance(tokens_per_grid, (int, np.integer)) and not isinstance(tokens_per_grid, bool)
-    if video_runs and not (whole and tokens_per_grid > 0):
-        raise InvalidValueError(
-            "selection", "tokens_per_grid", "a positive whole number", tokens_per_grid
-        )
     return Layout(
         length=len(ids),
-        tokens_per_grid=int(tokens_per_grid) if video_runs else 0,
+        tokens_per_grid=tokens_per_grid if video_runs else 0,
         video_runs=video_runs,
         audio_runs=_runs(ids == audio_id),
+    )
+
+
+def view(strip: Strip, rows: torch.Tensor) -> torch.Tensor:
+    """View a strip of rows of shape (L, ...) as (repeats, size, ...), without a copy."""
+    row, *inner = rows.stride()
+    return rows.as_strided(
+        (strip.repeats, strip.size, *rows.shape[1:]),
+        (strip.step * row, row, *inner),
+        rows.storage_offset() + strip.start * row,
     )
 
 
@@ -267,13 +70,3 @@ def _runs(member: NDArray[np.bool_]) -> tuple[Run, ...]:
         Run(start, stop - start)
         for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
     )
-
-
-def _padded(runs: tuple[Run, ...], windows: int) -> tuple[int, ...]:
-    return tuple(run.length for run in runs) + (0,) * (windows - len(runs))
-
-
-def _positions(runs: tuple[Run, ...]) -> NDArray[np.int64]:
-    if not runs:
-        return np.empty(0, dtype=np.int64)
-    return np.concatenate([np.arange(start, start + length) for start, length in runs])

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import torch
 
+from omnizip_cost.compression.blocks import DEVICE_BLOCK_ELEMENTS, block_starts
+
 NORM_EPSILON = 1e-6
 """Added to the norm before dividing: OmniZip, Eq. 4."""
 
 BLOCK_ELEMENTS = 2**19
 """Elements of a temporary tensor on a CPU: 2 MB in float32, which stays in the cache."""
-
-DEVICE_BLOCK_ELEMENTS = 2**25
-"""The same on an accelerator, where few large kernels are cheap: 128 MB in float32."""
 
 
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -33,10 +32,8 @@ def block_elements(like: torch.Tensor) -> int:
 
 def blocks(count: int, elements_each: int, like: torch.Tensor) -> Iterator[slice]:
     """Even slices over ``count`` items, as few as keep a block within :func:`block_elements`."""
-    most = max(1, block_elements(like) // max(1, elements_each))
-    pieces = -(-count // most)
-    step = -(-count // max(1, pieces))
-    return (slice(start, min(start + step, count)) for start in range(0, count, max(1, step)))
+    starts = block_starts(count, elements_each, block_elements(like))
+    return (slice(start, min(start + starts.step, count)) for start in starts)
 
 
 def norms(rows: torch.Tensor) -> torch.Tensor:
