@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from omnizip_cost.runtime.kept_tables import KeptWindow
 
 MODEL = "qwen2.5-omni-7b"
+AUDIO_PRUNING, DEVICE, WIDTH = 0.4, "cpu", "page"
+"""With a media file. They stand here, not at the options, so that a table can refuse them."""
 OUT = Path("out/allocate")
 FIGURES = ("kept", "windows")
 """What is drawn of a media file."""
@@ -44,8 +46,9 @@ def allocate_command(
     source: SourceArgument,
     video_pruning: Annotated[float, typer.Option("--video-pruning", help="rho_v, the budget.")],
     audio_pruning: Annotated[
-        float, typer.Option("--audio-pruning", help="rho_a; used with a media file.")
-    ] = 0.4,
+        float | None,
+        typer.Option("--audio-pruning", help=f"rho_a; with a media file [{AUDIO_PRUNING}]."),
+    ] = None,
     rho_min: Annotated[float, typer.Option("--rho-min", help="Least window rate.")] = RHO_MIN,
     rho_max: Annotated[float, typer.Option("--rho-max", help="Largest window rate.")] = RHO_MAX,
     mode: Annotated[str, typer.Option("--mode", help="`paper` or `official`.")] = "paper",
@@ -61,7 +64,10 @@ def allocate_command(
             "else stated proxies do.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option("--device", help="`cpu` or `cuda`.")] = "cpu",
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help=f"`cpu` or `cuda`; with --checkpoint [{DEVICE}]."),
+    ] = None,
     max_pixels: MaxPixelsOption = None,
     max_frames: MaxFramesOption = None,
     out: Annotated[
@@ -69,8 +75,8 @@ def allocate_command(
         typer.Option("--out", help=f"Folder for tables and figures of a media file [{OUT}]."),
     ] = None,
     width: Annotated[
-        str, typer.Option("--width", help="Of the figures: `column` or `page`.")
-    ] = "page",
+        str | None, typer.Option("--width", help=f"Of the figures: `column` or `page` [{WIDTH}].")
+    ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -83,7 +89,16 @@ def allocate_command(
     """
     printed = as_json or as_csv
     if Path(source).suffix.lower() == ".csv":
-        _refuse_beside_table(model=model, checkpoint=checkpoint, out=out)
+        _refuse_beside_table(
+            audio_pruning=audio_pruning,
+            model=model,
+            checkpoint=checkpoint,
+            device=device,
+            max_pixels=max_pixels,
+            max_frames=max_frames,
+            out=out,
+            width=width,
+        )
         rows = _from_table(Path(source), video_pruning, mode, rho_min, rho_max)
         if not emit(rows, as_json=as_json, as_csv=as_csv):
             _show_table(rows, video_pruning, mode)
@@ -93,9 +108,10 @@ def allocate_command(
     from omnizip_cost.runtime.clip_selection import Pruning
     from omnizip_cost.runtime.kept_tables import kept_windows
 
+    width = WIDTH if width is None else width
     figure_width_in(width)
     pruning = Pruning(
-        audio_pruning=audio_pruning,
+        audio_pruning=AUDIO_PRUNING if audio_pruning is None else audio_pruning,
         video_pruning=video_pruning,
         mode=mode,  # type: ignore[arg-type]
         rho_min=rho_min,
@@ -165,7 +181,8 @@ def _rates(row: WindowRow) -> tuple[str, str, str]:
 def _refuse_beside_table(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
-            raise InvalidValueError("allocate", f"--{name}", "left out beside a table", str(value))
+            option = f"--{name.replace('_', '-')}"
+            raise InvalidValueError("allocate", option, "left out beside a table", str(value))
 
 
 def _selected(
@@ -174,7 +191,7 @@ def _selected(
     *,
     model: str | None,
     checkpoint: str | None,
-    device: str,
+    device: str | None,
 ) -> ClipSelection:
     """Decode the clip and select on it, by a checkpoint's encoders or by the proxies."""
     from omnizip_cost.runtime.clip_selection import select_by_model, select_by_proxy
@@ -182,20 +199,23 @@ def _selected(
     from omnizip_cost.workload import decode_clip
 
     assert options.clip is not None
+    if device is not None and device not in DEFAULT_DTYPES:
+        raise UnknownNameError("device", device, DEFAULT_DTYPES)
     if checkpoint is None:
+        if device is not None:
+            raise InvalidValueError("allocate", "--device", "left out without --checkpoint", device)
         spec = load_spec(model or MODEL)
         return select_by_proxy(
             decode_clip(options.clip, spec, options.settings(spec)), spec, pruning
         )
     if model is not None:
         raise InvalidValueError("allocate", "--model", "left out beside --checkpoint", model)
-    if device not in DEFAULT_DTYPES:
-        raise UnknownNameError("device", device, DEFAULT_DTYPES)
     from omnizip_cost.runtime.build import load_checkpoint, quieten_transformers
 
     say(f"loading {checkpoint}")
     if not sys.stderr.isatty():
         quieten_transformers()
+    device = DEVICE if device is None else device
     build: dict[str, str] = {"dtype": DEFAULT_DTYPES[device], "device": device}
     thinker, spec = load_checkpoint(checkpoint, **build)
     clip = decode_clip(options.clip, spec, options.settings(spec))

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
-from omnizip_cost.cli.publish import drawable
 
 FromOption = Annotated[
     Path, typer.Option("--from", help="Folder of tables, or a folder that `demo` wrote.")
@@ -30,7 +29,7 @@ def figures_command(
 
     Example: `omnizip-cost figures speedup --from out/demo --out out/figures` (after `demo`)
     """
-    from omnizip_cost.plotting import draw_all
+    from omnizip_cost.plotting import draw_all, drawable
 
     tables = tables_of(source)
     chosen = names or drawable(tables)

@@ -55,17 +55,10 @@ def draw_figures(
     folder: Path, names: Sequence[str] | None = None, *, width: str = "column"
 ) -> list[Path]:
     """Draw figures from ``folder/tables``, all that have their tables there by default."""
-    from omnizip_cost.plotting import draw_all
+    from omnizip_cost.plotting import draw_all, drawable
 
     tables = folder / "tables"
     return draw_all(tables, folder / "figures", names or drawable(tables), width=width)
-
-
-def drawable(tables: Path) -> list[str]:
-    """Name the figures whose tables are in the folder."""
-    from omnizip_cost.plotting import drawable as named
-
-    return named(tables)
 
 
 def write_report(

@@ -176,6 +176,11 @@ def test_silence_is_refused(tmp_path: Path, capsys: Capture) -> None:
         (("--out", "x"), "--out must be left out beside a table"),
         (("--checkpoint", "x"), "--checkpoint must be left out beside a table"),
         (("--model", "omni-tiny"), "--model must be left out beside a table"),
+        (("--audio-pruning", "0.4"), "--audio-pruning must be left out beside a table"),
+        (("--device", "cpu"), "--device must be left out beside a table"),
+        (("--max-pixels", "12544"), "--max-pixels must be left out beside a table"),
+        (("--max-frames", "8"), "--max-frames must be left out beside a table"),
+        (("--width", "page"), "--width must be left out beside a table"),
     ],
 )
 def test_a_table_takes_no_media_options(
@@ -193,6 +198,8 @@ def test_a_table_takes_no_media_options(
         (("--mode", "papers"), "unknown mode 'papers'"),
         (("--rho-min", "0.8"), "rho_min"),
         (("--model", "omni-tinny"), "unknown model"),
+        (("--device", "tpu"), "unknown device 'tpu'"),
+        (("--device", "cuda"), "--device must be left out without --checkpoint, got 'cuda'"),
     ],
 )
 def test_wrong_options_are_one_sentence(
