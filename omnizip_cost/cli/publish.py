@@ -92,6 +92,7 @@ def write_report(
         comparison=tuple(dict(row) for row in compared),
         stages=tuple(dict(row) for row in stage_rows(measured)),
         figures=_figure_links(folder, target.parent),
+        windows=windows_basis(folder, first.model),
         summary=tuple(verdicts(compared)),
         doubts=(*notes, *doubts),
         made_utc=max(row.created_utc for row in measured),
@@ -122,6 +123,36 @@ def verdicts(compared: Sequence[CompareRow]) -> list[str]:
             f"{floor:.1%}: smaller gaps are the machine's noise."
         )
     return sentences
+
+
+def windows_basis(folder: Path, timed: str) -> str:
+    """Say whose layout and which scores the table of windows rests on; empty without a table.
+
+    Parameters
+    ----------
+    folder
+        Folder whose ``tables/windows.csv`` is read.
+    timed
+        Model of the measured rows.
+    """
+    from omnizip_cost.results import read_table
+
+    path = folder / "tables" / "windows.csv"
+    if not path.is_file():
+        return ""
+    table = read_table(path)
+    named = {
+        key: ", ".join(str(value) for value in table[key].dropna().unique())
+        for key in ("model", "scores", "video_features")
+        if key in table.columns
+    }
+    parts = []
+    if layout := named.get("model"):
+        other = f", not of {timed}, which was timed" if layout != timed else ""
+        parts.append(f"Tokens are laid out as those of {layout}{other}.")
+    sources = (("scores", "Audio scores"), ("video_features", "video features"))
+    told = [f"{title}: {named[key]}" for key, title in sources if named.get(key)]
+    return " ".join([*parts, *([f"{'; '.join(told)}."] if told else [])])
 
 
 def machine_facts(folder: Path, environment: str) -> tuple[tuple[str, str], ...]:

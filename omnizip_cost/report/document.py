@@ -64,6 +64,8 @@ class ReportContext:
     stages: tuple[Row, ...] = ()
     """Rows of the stages table."""
     figures: tuple[FigureLink, ...] = ()
+    windows: str = ""
+    """What the figures of the windows rest on: another layout and other scores than the run's."""
     summary: tuple[str, ...] = ()
     """Sentences for a reader in a hurry."""
     doubts: tuple[str, ...] = ()

@@ -135,6 +135,19 @@ def test_figures_are_linked_by_relative_path_each_once() -> None:
     assert text.index("Speed-up.](") < text.index("## Time per stage") < text.index("More.](")
 
 
+def test_both_figures_of_the_windows_stand_under_one_heading_with_what_they_rest_on() -> None:
+    names = ("windows", "kept", "conventions")
+    links = tuple(FigureLink(name=n, path=f"{n}.png", caption=f"{n}.") for n in names)
+    basis = "Tokens are laid out as those of qwen2.5-omni-7b."
+    text = render_report(replace(CONTEXT, figures=links, windows=basis))
+    section = text.split("## Window by window")[1].split("##")[0]
+    order = [section.index(part) for part in (basis, "![kept.](", "![windows.](")]
+    assert order == sorted(order)
+    assert text.count("![kept.](") == 1
+    alone = render_report(replace(CONTEXT, figures=links[1:2]))
+    assert "![kept.](" in alone.split("## Window by window")[1].split("##")[0]
+
+
 def test_what_was_run_and_on_what() -> None:
     text = render_report(CONTEXT)
     assert "```\nomnizip-cost demo --out out\n```" in text
