@@ -6,6 +6,7 @@ compressed model, the profiler, the command line.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from omnizip_cost.compression.plan import Plan
     from omnizip_cost.compression.request import PlanRequest
-    from omnizip_cost.cost.selection import SelectionOp
+    from omnizip_cost.compression.selection_op import SelectionOp
     from omnizip_cost.specs.spec import ThinkerSpec
 
 Prunes = Literal["nothing", "before layer 1", "inside the decoder"]
@@ -75,7 +76,7 @@ def spread_evenly(kept: float, sizes: Sequence[int]) -> list[float]:
     return [kept * size / total if total else 0.0 for size in sizes]
 
 
-class Method:
+class Method(ABC):
     """Base class of all methods, built-in or from another package.
 
     A method of another package sets the four texts and defines :meth:`planned` and
@@ -131,6 +132,7 @@ class Method:
         """Audio tokens that a pair with this rho_a stands for, to name its nominal ratio."""
         return (1 - rho_a) * audio_tokens
 
+    @abstractmethod
     def planned(self, request: PlanRequest) -> Counts:
         """How many tokens of each window survive, known before any tensor exists.
 
@@ -140,8 +142,8 @@ class Method:
             ``video_sizes``, ``audio_sizes`` (tokens per window), ``tokens_per_grid``, ``rho_a``,
             ``rho_v``, and OmniZip's settings.
         """
-        raise NotImplementedError(f"method {self.name!r} defines no planned()")
 
+    @abstractmethod
     def select(self, request: Any) -> Any:
         """Which tokens survive, on tensors.
 
@@ -156,7 +158,6 @@ class Method:
         Selection
             As ``request.keep(video=..., audio=...)`` makes it.
         """
-        raise NotImplementedError(f"method {self.name!r} defines no select()")
 
     def selection_ops(self, plan: Plan, spec: ThinkerSpec) -> Iterable[SelectionOp] | None:
         """Steps of its selection, for the cost of choosing; None: not stated.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.compression.counts import (
     DYCOKE_GROUP,
@@ -19,6 +19,7 @@ from omnizip_cost.compression.counts import (
 )
 from omnizip_cost.compression.method import Counts, Method, spread_evenly
 from omnizip_cost.compression.visionzip import visionzip_splits
+from omnizip_cost.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression.request import PlanRequest
@@ -27,7 +28,24 @@ OMNIZIP_GAP = 0.3
 """rho_v - rho_a in both of the paper's settings, (0.3, 0.6) and (0.4, 0.7): OmniZip, Tab. 1."""
 
 
-class Full(Method):
+class BuiltinMethod(Method):
+    """A method whose code on tensors is the package's own, a room below this one."""
+
+    def select(self, request: Any) -> Any:
+        """Refused: a built-in method selects through :func:`omnizip_cost.select`.
+
+        Raises
+        ------
+        UnsupportedModelError
+        """
+        raise UnsupportedModelError(
+            f"method {self.name!r}",
+            "a built-in method selects through omnizip_cost.select",
+            f"call select({self.name!r}, ...) with the request's embeddings, scores and layout",
+        )
+
+
+class Full(BuiltinMethod):
     """The stock model."""
 
     name = "full"
@@ -43,7 +61,7 @@ class Full(Method):
         return Counts(video=request.video_sizes, audio=request.audio_sizes)
 
 
-class Random(Method):
+class Random(BuiltinMethod):
     """A uniform choice of each modality."""
 
     name = "random"
@@ -66,7 +84,7 @@ class Random(Method):
         )
 
 
-class FastV(Method):
+class FastV(BuiltinMethod):
     """All tokens through K layers, then those the last token attends to most."""
 
     name = "fastv"
@@ -97,7 +115,7 @@ class FastV(Method):
         )
 
 
-class DyCoke(Method):
+class DyCoke(BuiltinMethod):
     """Temporal merging applied to video and audio."""
 
     name = "dycoke"
@@ -132,7 +150,7 @@ class DyCoke(Method):
         )
 
 
-class OmniZip(Method):
+class OmniZip(BuiltinMethod):
     """Audio over the whole clip, video by Algorithm 1 and ISTC in each window."""
 
     name = "omnizip"
@@ -229,7 +247,7 @@ class OmniZip(Method):
         )
 
 
-class VisionZip(Method):
+class VisionZip(BuiltinMethod):
     """Dominant and contextual video tokens of each grid, the best-scored audio."""
 
     name = "visionzip"

@@ -17,6 +17,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 from omnizip_cost.compression.method import Method
+from omnizip_cost.compression.method_builtin import BuiltinMethod
 from omnizip_cost.errors import OmnizipCostError, PluginError
 
 GROUP = "omnizip_cost.methods"
@@ -65,6 +66,8 @@ def checked_method(offer: Any, *, name: str, owner: str) -> Method:
         return PluginError(name, owner, problem)
 
     if isinstance(offer, type) and issubclass(offer, Method):
+        for needed in sorted(offer.__abstractmethods__):
+            raise refused(f"it must define {needed}()")
         with plugin_errors(name, owner, "making one"):
             offer = offer()
     if not isinstance(offer, Method):
@@ -81,9 +84,8 @@ def checked_method(offer: Any, *, name: str, owner: str) -> Method:
         raise refused(f"it must prune 'before layer 1', got {offer.prunes!r}")
     if not isinstance(offer.scores, tuple) or not {"audio", "video"}.issuperset(offer.scores):
         raise refused(f"its scores must be a tuple of 'audio' and 'video', got {offer.scores!r}")
-    for needed in ("planned", "select"):
-        if getattr(type(offer), needed) is getattr(Method, needed):
-            raise refused(f"it must define {needed}()")
+    if type(offer).select is BuiltinMethod.select:
+        raise refused("it must define select(), which no built-in method hands down")
     if not _are_ratios(offer.settings):
         raise refused(
             "its settings must be (retained, rho_a, rho_v) tuples of ratios or None, "

@@ -201,6 +201,12 @@ BROKEN = [
     (SOUND.format(name="other"), "its name must be 'mine', as in its entry point, got 'other'"),
     (SOUND.format(name="mine").replace('"Whole"', '""'), "its title must be a text, got ''"),
     (SOUND.format(name="mine").replace("planned", "plan"), "it must define planned()"),
+    (SOUND.format(name="mine").replace("def select", "def choose"), "it must define select()"),
+    (
+        "from omnizip_cost.compression.method_builtin import Random\n\n"
+        "class Whole(Random):\n    name = 'mine'\n",
+        "it must define select(), which no built-in method hands down",
+    ),
     (SOUND.format(name="mine") + "    scores = ('smell',)\n", "a tuple of 'audio' and 'video'"),
     (SOUND.format(name="mine") + "    prunes = 'inside the decoder'\n", "'before layer 1'"),
     (SOUND.format(name="mine") + "    paper_settings = ((2.0, None, None),)\n", "its settings"),

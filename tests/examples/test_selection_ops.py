@@ -31,6 +31,9 @@ class Loudest(Method):
     def planned(self, request: Any) -> Counts:
         return Counts(video=request.video_sizes, audio=[size // 2 for size in request.audio_sizes])
 
+    def select(self, request: Any) -> Any:
+        raise AssertionError("steps are counted before anything runs")
+
 
 class Stated(Loudest):
     def selection_ops(self, plan: Plan, spec: ThinkerSpec) -> Iterable[SelectionOp]:
