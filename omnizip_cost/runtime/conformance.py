@@ -19,9 +19,9 @@ from omnizip_cost.runtime.selection import (
     Selection,
     SelectionRequest,
     fastv_keep,
-    fault,
 )
 from omnizip_cost.runtime.selection.builtin import SELECT
+from omnizip_cost.runtime.selection.call import problem_with
 from omnizip_cost.runtime.selection.layout import Run
 
 PROMISES: dict[str, str] = {
@@ -150,7 +150,9 @@ class _Trial:
     def _answers(self, given: SelectionRequest) -> bool:
         """Ask for plan and selection; False where there is nothing to look at."""
         return self.tally.note("answers", self.case, lambda: self._ask(given)) and self.tally.note(
-            "mask", self.case, lambda: _must(fault(self.selection, self._request().embeddings))
+            "mask",
+            self.case,
+            lambda: _must(problem_with(self.selection, self._request().embeddings)),
         )
 
     def _ask(self, given: SelectionRequest) -> str:
@@ -207,7 +209,7 @@ class _Trial:
     def _half(self) -> str:
         given = self._request(torch.bfloat16)
         selection = _code(self.method)(given)
-        if problem := _must(fault(selection, given.embeddings)):
+        if problem := _must(problem_with(selection, given.embeddings)):
             return problem
         kept, wanted = int(selection.keep.sum()), int(self.selection.keep.sum())
         return "" if kept == wanted else f"{kept} tokens survive, {wanted} in float32"

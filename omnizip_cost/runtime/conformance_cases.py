@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE
 from omnizip_cost.compression.method import Method
 from omnizip_cost.compression.request import PlanRequest
+from omnizip_cost.compression.settings import FASTV_FORMS, RHO_MAX, RHO_MIN
 from omnizip_cost.runtime.selection import Layout, SelectionRequest
 from omnizip_cost.runtime.selection.layout import Run
 from omnizip_cost.workload.workload import Window, Workload
@@ -105,7 +107,7 @@ class Case:
             rho_a=self.rho_a,
             rho_v=self.rho_v,
             retention=retention,
-            **{**DEFAULTS, "fastv_layer": 1, "fastv_form": "materialised", **self.settings},
+            **{**DEFAULTS, "fastv_layer": 1, "fastv_form": FASTV_FORMS[0], **self.settings},
         )
 
     def request(
@@ -135,10 +137,10 @@ class Case:
 
 DEFAULTS: dict[str, Any] = {
     "mode": "paper",
-    "anchor_share": 0.05,
-    "merge": 3,
-    "rho_min": 0.35,
-    "rho_max": 0.75,
+    "anchor_share": ANCHOR_SHARE,
+    "merge": MERGE,
+    "rho_min": RHO_MIN,
+    "rho_max": RHO_MAX,
     "rounding": "floor",
 }
 """OmniZip's settings, as everywhere."""

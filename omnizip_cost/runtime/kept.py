@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from omnizip_cost.runtime.request import Request
 from omnizip_cost.runtime.selection import Layout, Selection
-from omnizip_cost.runtime.selection.result import Rates
+from omnizip_cost.runtime.selection.result import Allocated, Rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Choice:
+class Choice(Allocated):
     """A selection without the rows it chose among: what may outlive the prefill.
 
     ``retention``, ``initial_rates`` and ``rates`` are those of
@@ -31,21 +29,6 @@ class Choice:
     def of(cls, selection: Selection) -> Choice:
         """Take down what was chosen and let go of the prompt's rows."""
         return cls(keep=selection.keep, allocated=selection.allocated, notes=selection.notes)
-
-    @property
-    def retention(self) -> NDArray[np.float64]:
-        """S_a(i), share of audio kept, per window with audio."""
-        return _host(self.allocated.retention if self.allocated is not None else None)
-
-    @property
-    def initial_rates(self) -> NDArray[np.float64]:
-        """rho'_v(i) of Eq. 5, per window with audio."""
-        return _host(self.allocated.initial if self.allocated is not None else None)
-
-    @property
-    def rates(self) -> NDArray[np.float64]:
-        """Video pruning rates after Algorithm 1, per window with audio."""
-        return _host(self.allocated.rates if self.allocated is not None else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,13 +92,6 @@ class Kept:
     def next_position(self) -> int:
         """Position of the first decoded token, counted on the full prompt: largest + 1."""
         return int(self.full_positions.max()) + 1
-
-
-def _host(values: torch.Tensor | None) -> NDArray[np.float64]:
-    if values is None:
-        return np.empty(0, dtype=np.float64)
-    array: NDArray[np.float64] = values.cpu().numpy()
-    return array
 
 
 class Handle:

@@ -11,9 +11,11 @@ import torch
 from tiny_thinker import tiny_inputs, tiny_thinker
 
 import omnizip_cost as oz
+from omnizip_cost.compression import METHODS
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.errors import PluginError
-from omnizip_cost.plugin import Counts, Method, Selection, SelectionOp, SelectionRequest
+from omnizip_cost.errors import PluginError, UnsupportedModelError
+from omnizip_cost.plugin import Counts, Layout, Method, Selection, SelectionOp, SelectionRequest
+from omnizip_cost.runtime.selection.layout import Run
 from omnizip_cost.specs import ThinkerSpec
 
 SPEC = oz.load_spec("omni-tiny")
@@ -102,3 +104,45 @@ def test_an_object_may_not_take_a_built_in_name() -> None:
         oz.compressed(tiny_thinker(layers=2), Taken(), retained=0.5),
     ):
         raise AssertionError("the block was entered")
+
+
+@pytest.mark.parametrize("name", ["random", "omnizip", "visionzip"])
+def test_a_built_in_method_asked_to_select_says_where_to_go(name: str) -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        METHODS[name].select(None)
+    assert f"call select('{name}', ...)" in str(caught.value)
+
+
+def test_another_method_may_build_on_a_built_in_one_through_select() -> None:
+    class OnRandom(Halves):
+        def planned(self, request: Any) -> Counts:
+            return METHODS["random"].planned(request)
+
+        def select(self, request: SelectionRequest) -> Selection:
+            return oz.select(
+                "random",
+                request.embeddings,
+                None,
+                request.layout,
+                audio_pruning=request.rho_a,
+                video_pruning=request.rho_v,
+                seed=request.seed,
+            )
+
+    rows = oz.check_method(OnRandom())
+    assert all(row.cases > 0 and row.held == row.cases for row in rows)
+
+
+def test_a_method_without_its_two_functions_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match=r"abstract methods '?planned'?(, | and )'?select'?"):
+        Method()  # type: ignore[abstract]
+
+
+def test_a_selection_prints_its_size_and_waits_for_nothing() -> None:
+    layout = Layout(length=9, tokens_per_grid=2, video_runs=(Run(1, 4),), audio_runs=(Run(5, 3),))
+    found = oz.select(
+        Halves(), torch.rand(9, 4), None, layout, audio_pruning=0.5, video_pruning=0.5
+    )
+    assert repr(found) == "Selection(9 tokens, torch.float32, cpu)"
+    found.survivors()
+    assert repr(found) == "Selection(5 of 9 tokens, torch.float32, cpu)"

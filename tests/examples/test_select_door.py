@@ -65,13 +65,13 @@ def test_unsound_scores_are_refused_at_once_or_with_the_survivors(
     given = both(layout)
     given[which][3] = bad
     for method in ("visionzip", MostAttended()):
-        with pytest.raises(InvalidValueError, match=f"{which} must be finite"):
+        with pytest.raises(InvalidValueError, match=f": {which} must be finite, got {bad}"):
             select(method, rows(), given["scores"], IDS, video_scores=given["video_scores"],
                    **PLACES, **PAIR)  # fmt: skip
         chosen = select(
             method, rows(), given["scores"], layout, video_scores=given["video_scores"], **PAIR
         )
-        with pytest.raises(InvalidValueError, match="scores must be finite"):
+        with pytest.raises(InvalidValueError, match=f": {which} must be finite, got {bad}"):
             chosen.survivors()
 
 

@@ -260,7 +260,8 @@ def test_scores_that_do_not_fit_are_refused(
 def test_scores_that_are_not_finite_are_refused_where_the_host_waits(modality: str) -> None:
     prompt = Prompt([(12, 5)], 6, seed=8)
     getattr(prompt, modality)[3] = np.nan
-    with pytest.raises(InvalidValueError, match="scores must be finite"):
+    row = {"audio": "scores", "video": "video_scores"}[modality]
+    with pytest.raises(InvalidValueError, match=f": {row} must be finite, got nan"):
         prompt.select(0.5, 0.5).survivors()
     if modality == "audio":
         assert len(prompt.select(0, 0.5).survivors()) == 5 + 5 + 6

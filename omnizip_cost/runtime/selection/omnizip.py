@@ -85,7 +85,7 @@ def omnizip(
         merged=merged,
         merged_at=layout.audio_positions(),
         rates=rates,
-        scores=scores,
+        scores=None if scores is None else {"scores": scores},
     )
 
 
@@ -94,7 +94,7 @@ def _untouched(embeddings: torch.Tensor, layout: Layout, settings: Settings) -> 
     heard = torch.ones(len(layout.audio_runs), dtype=torch.float64, device=embeddings.device)
     rates = Rates(
         retention=heard,
-        initial=initial_rates(heard, settings.rho_min, settings.rho_max),
+        initial_rates=initial_rates(heard, settings.rho_min, settings.rho_max),
         rates=torch.zeros_like(heard),
         notes=widened("paper", 0.0, settings.rho_min, settings.rho_max)[1] if len(heard) else (),
     )
@@ -147,13 +147,13 @@ def _rates(retention: torch.Tensor, layout: Layout, settings: Settings) -> Rates
     budget, bounds = settings.video_pruning, (settings.rho_min, settings.rho_max)
     initial = initial_rates(retention, *bounds)
     if not layout.audio_runs:
-        return Rates(retention=retention, initial=initial, rates=initial)
+        return Rates(retention=retention, initial_rates=initial, rates=initial)
     sizes = np.array(layout.video_sizes[: len(layout.audio_runs)], dtype=np.float64)
     weights = torch.from_numpy(balanced(settings.mode, sizes))
     weights = weights.to(retention.device, non_blocking=True)
     widest, notes = widened(settings.mode, budget, *bounds)
     rates = normalised(settings.mode, initial, weights, budget, widest, torch)
-    return Rates(retention=retention, initial=initial, rates=rates, notes=notes)
+    return Rates(retention=retention, initial_rates=initial, rates=rates, notes=notes)
 
 
 def _certain(layout: Layout, mode: Mode) -> NDArray[np.bool_]:

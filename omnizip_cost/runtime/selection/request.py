@@ -106,11 +106,11 @@ class SelectionRequest:
         ):
             mask = _mask(name, which, len(positions), keep)
             keep.index_copy_(0, on_device(positions, keep), mask)
-        scores = [item for item in (self.audio_scores, self.video_scores) if item is not None]
+        named = {"scores": self.audio_scores, "video_scores": self.video_scores}
         return Selection(
             keep=keep,
             embeddings=self.embeddings if embeddings is None else embeddings,
-            scores=torch.cat([item.float() for item in scores]) if scores else None,
+            scores={name: row for name, row in named.items() if row is not None},
         )
 
 

@@ -73,21 +73,19 @@ def visionzip(
         Scores that are missing, or of another shape.
     """
     keep = torch.ones(layout.length, dtype=torch.bool, device=embeddings.device)
-    ranked_by = []
+    ranked_by: dict[str, torch.Tensor] = {}
     kept = kept_count(layout.audio_tokens, audio_pruning)
     if kept < layout.audio_tokens:
         heard = _required("scores", "audio", audio_scores, layout.audio_tokens)
         places = on_device(layout.audio_positions(), keep)
         keep.index_fill_(0, places[descending(heard)[kept:]], False)
-        ranked_by.append(heard)
+        ranked_by["scores"] = heard
     pruned = _pruned_grids(layout, video_pruning)
     if pruned:
         seen = _required("video_scores", "video", video_scores, layout.video_tokens)
         embeddings = _compress(keep, embeddings, seen, pruned)
-        ranked_by.append(seen)
-    return Selection(
-        keep=keep, embeddings=embeddings, scores=torch.cat(ranked_by) if ranked_by else None
-    )
+        ranked_by["video_scores"] = seen
+    return Selection(keep=keep, embeddings=embeddings, scores=ranked_by)
 
 
 def _pruned_grids(layout: Layout, pruning: float) -> dict[GridSplit, list[tuple[int, int]]]:
