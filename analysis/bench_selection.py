@@ -30,7 +30,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from selection_prompts import MEAN, WIDTH, Prompt, floor_of, made_prompt
+from selection_prompts import MEAN, WIDTH, MadePrompt, floor_of, made_prompt
 from torch.profiler import ProfilerActivity, profile
 
 from omnizip_cost.units import MEBI, MILLI
@@ -46,7 +46,7 @@ GATHERED = " + rows"
 """Selecting and then gathering what the decoder reads: merged rows of the survivors."""
 
 
-def gathered(prompt: Prompt, mode: str) -> torch.Tensor:
+def gathered(prompt: MadePrompt, mode: str) -> torch.Tensor:
     """Select, and gather what the decoder reads."""
     return prompt.ours(mode).gather()
 
@@ -98,7 +98,7 @@ def kernels(work: Callable[[], Any]) -> int:
     return sum(not name.startswith(("Memcpy", "Memset")) for name in names)
 
 
-def waits_for_nothing(prompt: Prompt) -> None:
+def waits_for_nothing(prompt: MadePrompt) -> None:
     """Raise where ``select`` makes the host wait for the GPU."""
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -111,7 +111,7 @@ def waits_for_nothing(prompt: Prompt) -> None:
 # -- speed ------------------------------------------------------------------------------------
 
 
-def measure(prompt: Prompt, rounds: int, plain_rounds: int) -> dict[str, list[float]]:
+def measure(prompt: MadePrompt, rounds: int, plain_rounds: int) -> dict[str, list[float]]:
     """Milliseconds of every case in every round; each case is warmed first, plain once at most."""
     device = prompt.embeddings.device
     cases: dict[str, Callable[[], Any]] = {"floor": floor_of(prompt)}
@@ -131,7 +131,7 @@ def measure(prompt: Prompt, rounds: int, plain_rounds: int) -> dict[str, list[fl
     return samples
 
 
-def speed_rows(prompt: Prompt, samples: dict[str, list[float]]) -> Iterator[dict[str, Any]]:
+def speed_rows(prompt: MadePrompt, samples: dict[str, list[float]]) -> Iterator[dict[str, Any]]:
     """One row per case; ratios are medians of ratios inside a round."""
     device, x = prompt.embeddings.device, prompt.embeddings
     for name, values in samples.items():

@@ -24,7 +24,7 @@ ANCHOR_SHARE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prompt:
+class MadePrompt:
     """One made prompt and what is asked of it."""
 
     embeddings: torch.Tensor
@@ -82,7 +82,7 @@ MEAN = 0.5
 
 def made_prompt(
     tokens: int, device: torch.device, dtype: torch.dtype, mean: float = MEAN
-) -> Prompt:
+) -> MadePrompt:
     """Whole windows nearest to ``tokens``; video repeats itself in time, rows share a mean."""
     random = torch.Generator().manual_seed(tokens)
     windows = max(1, round(tokens / (GRIDS * GRID + AUDIO)))
@@ -94,7 +94,7 @@ def made_prompt(
     ids = torch.tensor(([VIDEO_ID] * (GRIDS * GRID) + [AUDIO_ID] * AUDIO) * windows)
     layout = read_layout(ids, audio_id=AUDIO_ID, video_id=VIDEO_ID, tokens_per_grid=GRID)
     scores = torch.rand(windows * AUDIO, generator=random)
-    return Prompt(
+    return MadePrompt(
         embeddings=rows.to(device, dtype),
         scores=scores.to(device),
         ids=ids.to(device),
@@ -104,7 +104,7 @@ def made_prompt(
     )
 
 
-def floor_of(prompt: Prompt) -> Callable[[], None]:
+def floor_of(prompt: MadePrompt) -> Callable[[], None]:
     """Return the two products that cannot be left out, ready to run."""
     layout, x = prompt.layout, prompt.embeddings
     heard = layout.audio_tokens

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from omnizip_cost.compression.counts import grid_sizes, kept_count
 from omnizip_cost.compression.method import Counts, Method, spread_evenly
 from omnizip_cost.compression.request import PlanRequest
+from omnizip_cost.compression.selection_op import SelectionOp
 
 if TYPE_CHECKING:
-    from omnizip_cost.cost.selection import SelectionOp
     from omnizip_cost.runtime.conformance import check_method
     from omnizip_cost.runtime.selection import Layout, Selection, SelectionRequest
 
@@ -37,7 +37,6 @@ __all__ = [
 _LAZY = {
     "Layout": "runtime.selection",
     "Selection": "runtime.selection",
-    "SelectionOp": "cost.selection",
     "SelectionRequest": "runtime.selection",
     "check_method": "runtime.conformance",
 }

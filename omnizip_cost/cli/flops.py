@@ -26,7 +26,12 @@ ConventionOption = Annotated[
 ]
 StepsOption = Annotated[
     bool,
-    typer.Option("--steps", help="Selection alone, step by step: what a counter sees and not."),
+    typer.Option(
+        "--steps",
+        help="Selection alone, step by step: FLOPs that a counter sees and not, bytes, and kernels "
+        "(operators that torch dispatches, each at least one launch). --convention and --decode do "
+        "not matter to it.",
+    ),
 ]
 DecodeOption = Annotated[int, typer.Option("--decode", help="R: decoded tokens.")]
 
@@ -63,8 +68,9 @@ def flops_command(
     spec = load_spec(model)
     work = inputs.workload(spec)
     if steps:
-        listed = [row for plan in methods.plans(work, spec) for row in step_rows(spec, plan)]
-        if not emit(listed, as_json=as_json, as_csv=as_csv):
+        listed = {plan: step_rows(spec, plan) for plan in methods.plans(work, spec)}
+        rows_of_all = [row for rows in listed.values() for row in rows]
+        if not emit(rows_of_all, as_json=as_json, as_csv=as_csv):
             print_steps(spec, work, listed)
         return
     priced = [name for name in names if CONVENTIONS[name].selection]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -54,17 +54,17 @@ def price_columns(row: CostRow, price: Overhead | None) -> dict[str, object]:
 def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) -> None:
     """One line per configuration that chooses tokens: what choosing costs, and when it pays."""
     from omnizip_cost.cost import MOST_TOKENS, selection_ops
-    from omnizip_cost.units import GIGA
+    from omnizip_cost.units import GIGA, TERA, fixed
 
     lines = [
         [
             plan.method,
             f"{plan.retained:.1%}",
             "-" if plan.rho_a is None else f"{plan.rho_a:.3g}, {plan.rho_v:.3g}",
-            f"{price.flops / GIGA:,.4g}",
-            f"{price.saved_flops / GIGA:,.4g}",
+            fixed(price.flops / GIGA),
+            _signed(price.saved_flops / TERA),
             "-" if price.share is None else f"{price.share:.3%}",
-            f"{price.bytes_moved / GIGA:,.3g}",
+            fixed(price.bytes_moved / GIGA),
             f"{price.kernels:,}",
             price.worded,
         ]
@@ -83,12 +83,13 @@ def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) 
     name = next(price.convention for _, price in priced if price is not None)
     show(
         f"Selection: what choosing the tokens costs (convention `{name}`)",
-        ("method", "asked", "rho a, v", "GFLOP", "saved", "share", "GB", "kernels", "saves"),
+        ("method", "asked", "rho a, v", "GFLOP", "saved TFLOP", "share", "GB", "kernels", "saves"),
         lines,
         notes=[
-            "GFLOP: matrix products, scores included. Saved: GFLOP of full prefill less those of "
+            "GFLOP: matrix products, scores included. Saved: TFLOP of full prefill less those of "
             "the plan's, decoder and LM head. Share: selection as a share of that. GB: read and "
-            "written in bfloat16. Kernels: operators sent to the device.",
+            "written in bfloat16. Kernels: operators that torch dispatches, each at least "
+            "one launch.",
             "Saves: clips of this mix and ratio whose saving exceeds the price, of those up to "
             f"{MOST_TOKENS:,} audio and video tokens (this clip's own if more). It weighs FLOPs; "
             "in seconds, bytes and kernels count as well, so a short clip can cost more time than "
@@ -98,12 +99,15 @@ def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) 
     )
 
 
-def print_steps(spec: ThinkerSpec, work: Workload, steps: Sequence[StepRow]) -> None:
+def print_steps(spec: ThinkerSpec, work: Workload, listed: Mapping[Plan, list[StepRow]]) -> None:
     """One line per step of each configuration, in the order in which they run."""
-    from omnizip_cost.units import GIGA, MEGA
+    from omnizip_cost.units import GIGA, MEGA, fixed
 
+    steps = [row for rows in listed.values() for row in rows]
+    stepless = dict.fromkeys(_why_stepless(work, plan) for plan, rows in listed.items() if not rows)
     if not steps:
-        print(f"{spec.name}, {work.name}: no tokens are chosen, or the method states no steps.")
+        for sentence in stepless:
+            print(f"{spec.name}, {work.name}: {sentence}")
         return
     lines, before = [], None
     for row in steps:
@@ -113,9 +117,9 @@ def print_steps(spec: ThinkerSpec, work: Workload, steps: Sequence[StepRow]) -> 
             [
                 which if which != before else "",
                 row.step,
-                f"{row.flops / GIGA:,.4g}",
-                f"{row.unseen_flops / GIGA:,.3g}",
-                f"{row.bytes_moved / MEGA:,.3g}",
+                fixed(row.flops / GIGA),
+                fixed(row.unseen_flops / GIGA),
+                fixed(row.bytes_moved / MEGA),
                 f"{row.kernels:,}",
             ]
         )
@@ -128,7 +132,31 @@ def print_steps(spec: ThinkerSpec, work: Workload, steps: Sequence[StepRow]) -> 
         notes=[
             "GFLOP: matrix products, which torch's counter sees. Unseen: other arithmetic on large "
             "tensors, which it does not. MB: read and written in large tensors; 0 where only a "
-            "few numbers per token or window move. Kernels: operators sent to an accelerator, "
-            "views apart; a sort is one of them and several launches."
+            "few numbers per token or window move. Kernels: operators that torch dispatches, views "
+            "apart; each is at least one launch on an accelerator, a sort several.",
+            *(f"{sentence[0].upper()}{sentence[1:]}" for sentence in stepless),
         ],
     )
+
+
+def _why_stepless(work: Workload, plan: Plan) -> str:
+    """Say why a plan has no steps of selection, and what to do about it."""
+    from omnizip_cost.cost.selection import prunes
+
+    if work.bare_tokens is not None:
+        return (
+            "a bare token count has no layout to choose tokens in; describe the clip "
+            "(--seconds, --pixels)."
+        )
+    title = plan.found().title
+    if not prunes(plan):
+        return (
+            f"{title} keeps every token, so none are chosen; name a method that prunes (--method)."
+        )
+    return f"{title} does not state the steps of its selection, so they are not counted."
+
+
+def _signed(value: float) -> str:
+    from omnizip_cost.units import fixed
+
+    return fixed(value) if value >= 0 else f"-{fixed(-value)}"

@@ -21,7 +21,7 @@ def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
     """
     if row.av_kept is None or row.realised is None:
         raise InvalidValueError("compare", "av_kept", "known for a finished cell", row.av_kept)
-    full = row.fastv_layer if row.method == "fastv" and row.fastv_layer else 0
+    full = row.fastv_layer or 0
     windows = _windows(row)
     return Plan(
         method=row.method,

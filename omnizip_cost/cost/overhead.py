@@ -26,6 +26,7 @@ class Overhead:
     flops: int
     bytes_moved: int
     kernels: int
+    """Operators that torch dispatches, views apart; each is at least one launch."""
     saved_flops: int
     """Prefill of full tokens less that of the plan, decoder and LM head."""
     break_even: BreakEven

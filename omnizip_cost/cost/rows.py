@@ -43,7 +43,8 @@ class CostRow(FlatRow):
     bytes_moved: int | None = None
     """Read and written in large tensors; None where it is not counted (all but selection)."""
     kernels: int | None = None
-    """Operators dispatched to the device, views apart; None where they are not counted."""
+    """Operators that torch dispatches, views apart, each at least one launch; None where they are
+    not counted (all but selection)."""
 
 
 def count(

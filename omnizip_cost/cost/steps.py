@@ -29,6 +29,7 @@ class StepRow(FlatRow):
     """Other arithmetic on large tensors, which no counter of products sees."""
     bytes_moved: int
     kernels: int
+    """Operators that torch dispatches, views apart; each is at least one launch."""
 
 
 def step_rows(spec: ThinkerSpec, plan: Plan, *, dtype: str = "bfloat16") -> list[StepRow]:

@@ -2,8 +2,8 @@
 
 The price of the saving. Steps depend on the prompt's layout and the settings alone, never on
 data, so they are counted before anything runs. Products are whole: torch's counter around the
-real selection sees the same integer. Kernels are the operators that torch dispatches to an
-accelerator, views apart (a sort is one operator and several launches); bytes are what they read
+real selection sees the same integer. Kernels are operators that torch dispatches to an
+accelerator, views apart: each is at least one launch, a sort several. Bytes are what they read
 and write in large tensors. What surrounds a selection is not in it: reading the layout on the
 host, cutting positions and masks to the survivors.
 """
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from omnizip_cost.compression.method import Method
 from omnizip_cost.compression.plan import Plan
+from omnizip_cost.compression.selection_op import SelectionOp
 from omnizip_cost.cost.selection.omnizip import merges, omnizip_steps
-from omnizip_cost.cost.selection.op import SelectionOp
 from omnizip_cost.cost.selection.prompt import INDEX, PlannedPrompt
 from omnizip_cost.cost.selection.rivals import dycoke_steps, fastv_steps, random_steps
 from omnizip_cost.cost.selection.scores import audio_score_steps, video_score_steps

@@ -1,7 +1,7 @@
 """OmniZip's steps: salient audio and anchors (Sec. 3.2), window rates, ISTC (Sec. 3.3).
 
-Kernels that do not depend on the layout are plain numbers: how many operators the code of that
-step dispatches. A test holds them to the operators that really run.
+Kernels are operators that torch dispatches, views apart. Where they do not depend on the layout
+they are plain numbers; a test holds them to the operators that really run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from omnizip_cost import formulas
 from omnizip_cost.compression.counts import anchor_stride, kept_count
 from omnizip_cost.compression.layout import Strip
+from omnizip_cost.compression.selection_op import SelectionOp
 from omnizip_cost.compression.settings import RHO_MAX, RHO_MIN
-from omnizip_cost.cost.selection.op import SelectionOp
 from omnizip_cost.cost.selection.prompt import INDEX, WORKING, PlannedPrompt, block_lengths, pieces
 
 _PAPER_KERNELS = 47

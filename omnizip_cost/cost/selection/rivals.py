@@ -10,7 +10,7 @@ from omnizip_cost.compression.counts import (
     dycoke_audio_drops,
     dycoke_drops,
 )
-from omnizip_cost.cost.selection.op import SelectionOp
+from omnizip_cost.compression.selection_op import SelectionOp
 from omnizip_cost.cost.selection.prompt import WORKING, PlannedPrompt, pieces
 
 _COSINE_KERNELS = 10

@@ -10,8 +10,8 @@ from itertools import groupby
 
 from omnizip_cost import formulas
 from omnizip_cost.compression.blocks import LEAST_QUERIES
+from omnizip_cost.compression.selection_op import SelectionOp
 from omnizip_cost.cost.encoders import attention_blocks
-from omnizip_cost.cost.selection.op import SelectionOp
 from omnizip_cost.cost.selection.prompt import WORKING, PlannedPrompt, block_lengths, pieces
 
 _SOFTMAX_FLOPS = 4

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from omnizip_cost import formulas
 from omnizip_cost.compression.counts import kept_count
+from omnizip_cost.compression.selection_op import SelectionOp
 from omnizip_cost.compression.visionzip import GridSplit, visionzip_splits
-from omnizip_cost.cost.selection.op import SelectionOp
 from omnizip_cost.cost.selection.prompt import WORKING, PlannedPrompt, pieces
 
 

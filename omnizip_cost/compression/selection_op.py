@@ -1,4 +1,4 @@
-"""One step of a selection, as counted."""
+"""One step of a selection, as a method states it and as it is counted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SelectionOp:
     bytes_moved: int = 0
     """Read and written in large tensors."""
     kernels: int = 0
-    """Operators dispatched to the device, views apart."""
+    """Operators that torch dispatches to the device, views apart; each is at least one launch."""
 
     def __post_init__(self) -> None:
         for item in fields(self)[1:]:
