@@ -38,6 +38,18 @@ def si(value: float, unit: str = "", digits: int = 4) -> str:
     return f"{value:.{digits}g} {unit}".rstrip()
 
 
+def fixed(value: float) -> str:
+    """Write a number of zero or more with three digits and never as a power of ten.
+
+    >>> fixed(93560.4), fixed(8.7149), fixed(0.0284), fixed(2.84e-05), fixed(0)
+    ('93,560', '8.71', '0.028', '<0.001', '0')
+    """
+    if 0 < value < 0.0005:
+        return "<0.001"
+    decimals = 0 if value >= 99.95 or value == 0 else 1 if value >= 9.995 else 2
+    return f"{value:,.{decimals if value >= 0.9995 or not value else 3}f}"
+
+
 def binary_bytes(value: float) -> str:
     """Write a number of bytes with a binary prefix (2^10 steps).
 

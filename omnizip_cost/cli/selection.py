@@ -151,7 +151,8 @@ def _why_stepless(work: Workload, plan: Plan) -> str:
     title = plan.found().title
     if not prunes(plan):
         return (
-            f"{title} keeps every token, so none are chosen; name a method that prunes (--method)."
+            f"{title} keeps every token here; name a method that prunes (--method), with a ratio "
+            "below 1."
         )
     return f"{title} does not state the steps of its selection, so they are not counted."
 

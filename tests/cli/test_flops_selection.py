@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
 
+import omnizip_cost as oz
 from omnizip_cost.cli.app import run
-from omnizip_cost.cost import CONVENTIONS
+from omnizip_cost.cli.selection import print_steps
+from omnizip_cost.cost import CONVENTIONS, step_rows
+from omnizip_cost.plugin import Counts, Method
+from omnizip_cost.units import fixed
 
 Capture = pytest.CaptureFixture[str]
 
@@ -149,6 +154,65 @@ def test_the_table_of_steps(capsys: Capture) -> None:
     assert "selection step by step (bfloat16)" in out
     assert all(step in out for step in ("audio scores", "density peaks", "gather of survivors"))
     assert max(len(line.rstrip()) for line in out.splitlines() if line.startswith("  ")) <= 120
-    assert run(["flops", "--model", "omni-tiny", "--tokens", "100", "--steps"]) == 0
-    assert "no tokens are chosen" in capsys.readouterr().out
-    assert _json(capsys, "--tokens", "100", "--steps") == []
+    assert "Full tokens keeps every token here" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--tokens", "100"), "describe the clip (--seconds, --pixels)."),
+        ((*CLIP, "--method", "full"), "Full tokens keeps every token here; name a method that"),
+        ((*CLIP, "--retained", "1"), "OmniZip keeps every token here; name a method that"),
+    ],
+)
+def test_no_steps_and_the_way_out(capsys: Capture, arguments: tuple[str, ...], words: str) -> None:
+    assert run(["flops", "--model", "qwen2.5-omni-7b", *arguments, "--steps"]) == 0
+    assert words in capsys.readouterr().out
+    assert _json(capsys, *arguments, "--steps") == []
+
+
+class Silent(Method):
+    """A method that states no steps."""
+
+    name = "silent"
+    title = "Silent"
+    answers = "keeps half"
+    source = "made up for tests"
+
+    def planned(self, request: Any) -> Counts:
+        return Counts(video=[size // 2 for size in request.video_sizes], audio=request.audio_sizes)
+
+    def select(self, request: Any) -> Any:
+        raise AssertionError("steps are listed before anything runs")
+
+
+def test_a_method_that_states_no_steps_is_named(capsys: Capture) -> None:
+    spec = oz.load_spec("omni-tiny")
+    work = oz.workload(spec, seconds=20, pixels=(252, 448))
+    silent, stated = (oz.plan(one, work, spec, retained=0.5) for one in (Silent(), "omnizip"))
+    words = "Silent does not state the steps of its selection, so they are not counted."
+    print_steps(spec, work, {silent: []})
+    assert words in capsys.readouterr().out
+    print_steps(spec, work, {silent: step_rows(spec, silent), stated: step_rows(spec, stated)})
+    out = capsys.readouterr().out
+    assert words in out and "density peaks" in out
+
+
+def test_numbers_are_never_powers_of_ten(capsys: Capture) -> None:
+    """A minute on the 7B model: 89 GB of attention, 112 TFLOP saved; a layer's worth of nothing."""
+    arguments = ["flops", "--model", "qwen2.5-omni-7b", "--seconds", "60", "--pixels", "252x448"]
+    for more in ([], ["--steps"]):
+        assert run([*arguments, "--method", "fastv,omnizip", "--retained", "0.45", *more]) == 0
+        out = capsys.readouterr().out
+        selection = out[out.index("election") :]
+        assert not re.search(r"\de[+-]\d", selection)
+    assert "<0.001" in selection
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.00049, "<0.001"), (0.0284, "0.028"), (0.9996, "1.00"), (9.996, "10.0"),
+     (99.96, "100"), (93_560.4, "93,560")],
+)  # fmt: skip
+def test_fixed_keeps_three_digits(value: float, text: str) -> None:
+    assert fixed(value) == text
