@@ -9,6 +9,9 @@ import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 
+FIGURE_NAMES = ("speedup", "windows", "kept", "stages", "conventions")
+"""Written out, so that help loads no drawing library."""
+
 FromOption = Annotated[
     Path, typer.Option("--from", help="Folder of tables, or a folder that `demo` wrote.")
 ]
@@ -18,7 +21,10 @@ def figures_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for PDF, SVG and PNG files.")],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Default: all that have a table."),
+        typer.Argument(
+            metavar="NAME",
+            help=f"Of {', '.join(FIGURE_NAMES)}. Default: all that have a table.",
+        ),
     ] = None,
     source: FromOption = Path("out/demo"),
     width: Annotated[str, typer.Option("--width", help="`column` or `page`.")] = "column",

@@ -100,7 +100,10 @@ def methods_command(
     if emit(rows, as_json=as_json, as_csv=as_csv):
         return
     if name is not None:
-        _details(name, rows[0])
+        facts = [fact for fact in rows[0].items() if fact[0] != "assumptions"]
+        assumptions = methods[0].assumptions or ("none",)
+        heads = ("assumptions", *("" for _ in assumptions[1:]))
+        show(name, ("fact", "value"), [*facts, *zip(heads, assumptions, strict=True)], left=2)
         return
     columns = ("name", "title", "answers", "source")
     show(
