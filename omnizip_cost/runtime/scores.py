@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,6 +19,7 @@ from omnizip_cost.compression.settings import MODES, Mode
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, UnsupportedModelError
 from omnizip_cost.runtime.proxy import proxy_scores
 from omnizip_cost.runtime.selection.rows import blocks
+from omnizip_cost.runtime.tap import Tap
 
 __all__ = ["ENCODER_POOLING", "ScoreTap", "audio_scores", "proxy_scores"]
 
@@ -124,7 +124,7 @@ def _over_clip(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
     return received / heads
 
 
-class ScoreTap:
+class ScoreTap(Tap):
     """Record the audio scores of a real audio encoder while it runs.
 
     Queries and keys of the last self-attention are kept as the layer computes them, whatever
@@ -165,8 +165,7 @@ class ScoreTap:
         self.pooling = ENCODER_POOLING[known[0]]
         self._encoder = encoder
         self._attention: Any = attentions[-1]
-        self._handles: list[RemovableHandle] = []
-        self.clear()
+        super().__init__()
 
     def clear(self) -> None:
         """Forget what was recorded."""
@@ -176,25 +175,14 @@ class ScoreTap:
         self._feature_lengths: torch.Tensor | None = None
         self._scores: torch.Tensor | None = None
 
-    def __enter__(self) -> Self:
+    def _hooks(self) -> list[RemovableHandle]:
         attention = self._attention
-        self._handles = [
+        return [
             self._encoder.register_forward_pre_hook(self._on_encoder, with_kwargs=True),
             attention.register_forward_pre_hook(self._on_attention, with_kwargs=True),
             attention.q_proj.register_forward_hook(self._on_query),
             attention.k_proj.register_forward_hook(self._on_key),
         ]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
 
     @property
     def scores(self) -> torch.Tensor | None:

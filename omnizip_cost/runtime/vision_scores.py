@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from omnizip_cost.errors import UnsupportedModelError
 from omnizip_cost.runtime.selection.rows import blocks, on_device, working_dtype
+from omnizip_cost.runtime.tap import Tap
 
 __all__ = ["VisionScoreTap", "attention_received", "window_order"]
 
@@ -126,7 +126,7 @@ def window_order(videos: Sequence[Video], *, merge: int, window: int) -> NDArray
     return np.concatenate(parts)
 
 
-class VisionScoreTap:
+class VisionScoreTap(Tap):
     """Record the vision scores of a real vision encoder while it runs.
 
     Queries and keys of the last attention are kept as the layer projects them, whatever its
@@ -171,8 +171,7 @@ class VisionScoreTap:
         self._projections = [
             getattr(self._attention, name) for name in _PROJECTIONS[type(attentions[-1]).__name__]
         ]
-        self._handles: list[RemovableHandle] = []
-        self.clear()
+        super().__init__()
 
     def clear(self) -> None:
         """Forget what was recorded."""
@@ -183,23 +182,12 @@ class VisionScoreTap:
         self._order: torch.Tensor | None = None
         self._scores: torch.Tensor | None = None
 
-    def __enter__(self) -> Self:
-        self._handles = [
+    def _hooks(self) -> list[RemovableHandle]:
+        return [
             self._encoder.register_forward_pre_hook(self._on_encoder, with_kwargs=True),
             self._attention.register_forward_pre_hook(self._on_attention, with_kwargs=True),
             *(layer.register_forward_hook(self._on_projection) for layer in self._projections),
         ]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
 
     @property
     def scores(self) -> torch.Tensor | None:
