@@ -161,9 +161,14 @@ def grids_of(run: list[int], size: int) -> list[list[int]]:
 
 
 def counts_of(
-    windows: list[list[list[int]]], size: int, rates: list[float], mode: str, rounding: str
+    windows: list[list[list[int]]],
+    size: int,
+    rates: list[float],
+    mode: str,
+    rounding: str,
+    rho_v: float,
 ) -> list[list[int]]:
-    """Tokens kept in each grid of each window."""
+    """Tokens kept in each grid of each window; the clip's budget is what was asked, rounded."""
     if mode == "official":
         counts = []
         for grids, rate in zip(windows, rates, strict=True):
@@ -180,7 +185,8 @@ def counts_of(
     ]
     counts = [[math.floor(share + 1e-9) for share in window] for window in exact]
     if rounding == "largest-remainder":
-        missing = round(sum(map(sum, exact))) - sum(map(sum, counts))
+        tokens = sum(len(grid) for grids in windows for grid in grids)
+        missing = round((1 - rho_v) * tokens) - sum(map(sum, counts))
         places = [(i, j) for i, window in enumerate(exact) for j in range(len(window))]
         places.sort(key=lambda at: -(exact[at[0]][at[1]] - counts[at[0]][at[1]]))
         for i, j in places[:missing]:
@@ -294,7 +300,7 @@ def reference_select(
     used = list(given_rates if given_rates is not None else rates)
     used = (used + [video_pruning] * len(video_runs))[: len(video_runs)]
     windows = [grids_of(run, tokens_per_grid) for run in video_runs]
-    counts = counts_of(windows, tokens_per_grid, used, mode, rounding)
+    counts = counts_of(windows, tokens_per_grid, used, mode, rounding, video_pruning)
     keep = np.array([token not in (audio_id, video_id) for token in ids])
     keep[[audio[token] for token in salient + anchors]] = True
     keep[kept_video(x, windows, counts, mode)] = True
