@@ -100,7 +100,7 @@ def plain_select(
 
     used = list(rates if given_rates is None else given_rates)
     used = (used + [video_pruning] * len(video_runs))[: len(video_runs)]
-    cuts = cut(video_runs, tokens_per_grid, used, mode, rounding)
+    cuts = cut(video_runs, tokens_per_grid, used, mode, rounding, video_pruning)
     for run in video_runs:
         keep[run] = False
     for grid in cuts:
@@ -253,7 +253,12 @@ def official_rates(
 
 
 def cut(
-    video_runs: list[list[int]], size: int, rates: list[float], mode: str, rounding: str
+    video_runs: list[list[int]],
+    size: int,
+    rates: list[float],
+    mode: str,
+    rounding: str,
+    rho_v: float,
 ) -> list[Cut]:
     """Every grid of the clip with the number of tokens it keeps."""
     cuts, fractions = [], []
@@ -268,7 +273,8 @@ def cut(
             cuts.append(Cut(run[first], held, ordinal, kept))
             fractions.append(held * (1 - rate))
     if mode == "paper" and rounding == "largest-remainder":
-        missing = round(math.fsum(fractions)) - sum(grid.kept for grid in cuts)
+        asked = (1 - rho_v) * sum(grid.size for grid in cuts)
+        missing = round(asked) - sum(grid.kept for grid in cuts)
         left = [share - grid.kept for share, grid in zip(fractions, cuts, strict=True)]
         for i in sorted(range(len(cuts)), key=lambda i: -left[i])[:missing]:
             cuts[i] = cuts[i]._replace(kept=cuts[i].kept + 1)
