@@ -275,7 +275,7 @@ def cut(
     if mode == "paper" and rounding == "largest-remainder":
         asked = (1 - rho_v) * sum(grid.size for grid in cuts)
         missing = round(asked) - sum(grid.kept for grid in cuts)
-        left = [share - grid.kept for share, grid in zip(fractions, cuts, strict=True)]
+        left = [round(share - grid.kept, 9) for share, grid in zip(fractions, cuts, strict=True)]
         for i in sorted(range(len(cuts)), key=lambda i: -left[i])[:missing]:
             cuts[i] = cuts[i]._replace(kept=cuts[i].kept + 1)
     return cuts

@@ -188,7 +188,7 @@ def counts_of(
         tokens = sum(len(grid) for grids in windows for grid in grids)
         missing = round((1 - rho_v) * tokens) - sum(map(sum, counts))
         places = [(i, j) for i, window in enumerate(exact) for j in range(len(window))]
-        places.sort(key=lambda at: -(exact[at[0]][at[1]] - counts[at[0]][at[1]]))
+        places.sort(key=lambda at: -round(exact[at[0]][at[1]] - counts[at[0]][at[1]], 9))
         for i, j in places[:missing]:
             counts[i][j] += 1
     return counts
