@@ -138,7 +138,7 @@ def _show_table(rows: Sequence[WindowRow], video_pruning: float, mode: str) -> N
             )
             for row in rows
         ],
-        notes=[f"scores: {rows[0].scores}"],
+        notes=[*_reached(rows), *_said(rows), f"scores: {rows[0].scores}"],
     )
 
 
@@ -156,25 +156,42 @@ def _show_clip(rows: Sequence[KeptWindow], case: ClipSelection, pictures: Sequen
                 f"{row.audio_kept:,}",
                 f"{row.video_tokens:,}",
                 f"{row.video_kept:,}",
-                *_rates(row),
+                *_rates(row, video=bool(row.video_tokens)),
             )
             for row in rows
         ],
         notes=[
             f"{first.realised:.1%} of audio and video tokens kept (nominal {first.nominal:.1%})",
+            *_reached(rows),
             *case.workload.notes,
-            *case.selection.notes,
-            f"scores: {first.scores}; video features: {first.video_features}",
+            *_said(rows),
+            f"scores: {first.scores}"
+            + (f"; video features: {first.video_features}" if case.layout.video_tokens else ""),
             *(f"figure: {path}" for path in pictures),
         ],
     )  # fmt: skip
 
 
-def _rates(row: WindowRow) -> tuple[str, str, str]:
+def _reached(rows: Sequence[WindowRow]) -> list[str]:
+    """Mean rate beside the budget: `official` mode stops near it."""
+    from omnizip_cost.compression.windows import mean_rate
+
+    mean = mean_rate(rows)
+    if mean is None:
+        return []
+    return [f"mean rate of the windows with audio {mean:.4f} (budget {rows[0].rho_v:g})"]
+
+
+def _said(rows: Sequence[WindowRow]) -> list[str]:
+    return [rows[0].note] if rows[0].note else []
+
+
+def _rates(row: WindowRow, *, video: bool = True) -> tuple[str, str, str]:
+    """Three cells; a window without video has audio kept, and no rate."""
     return (
         "no audio" if row.retention is None else f"{row.retention:.3f}",
-        "-" if row.initial_rate is None else f"{row.initial_rate:.4f}",
-        f"{row.rate:.4f}",
+        f"{row.initial_rate:.4f}" if video and row.initial_rate is not None else "-",
+        f"{row.rate:.4f}" if video else "-",
     )
 
 
@@ -240,7 +257,10 @@ def _from_table(
 
 
 def read_windows(path: Path) -> tuple[list[float | None], list[int] | None]:
-    """Read the columns ``retention`` and, if there, ``video_tokens`` of a CSV file."""
+    """Read the columns ``retention`` and, if there, ``video_tokens`` of a CSV file.
+
+    An empty or NaN retention is a window without audio. Blank lines at the end are no windows.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             columns, *records = list(csv.reader(file)) or [[]]
@@ -251,15 +271,24 @@ def read_windows(path: Path) -> tuple[list[float | None], list[int] | None]:
         raise InputFileError(
             path, "has no column 'retention'", f"its columns are {', '.join(columns) or 'none'}"
         )
-    rows = [dict(zip_longest(columns, record, fillvalue="")) for record in records]
-    if not rows:
+    for column in columns:
+        if columns.count(column) > 1:
+            raise InputFileError(path, f"has more than one column {column!r}")
+    while records and not records[-1]:
+        records.pop()
+    if not records:
         raise InputFileError(path, "has no rows", "give one row per window")
+    for line, record in enumerate(records, start=2):
+        if len(record) > len(columns):
+            raise InputFileError(
+                path, f"line {line} has more values ({len(record)}) than columns ({len(columns)})"
+            )
+    rows = [dict(zip_longest(columns, record, fillvalue="")) for record in records]
     weighted = "video_tokens" in columns
     retention: list[float | None] = []
     weights: list[int] = []
     for line, row in enumerate(rows, start=2):
-        share = row["retention"].strip()
-        retention.append(_number(path, line, "retention", share) if share else None)
+        retention.append(_share(path, line, row["retention"].strip()))
         if weighted:
             tokens = row["video_tokens"].strip()
             if not tokens.isdecimal():
@@ -270,8 +299,13 @@ def read_windows(path: Path) -> tuple[list[float | None], list[int] | None]:
     return retention, weights if weighted else None
 
 
-def _number(path: Path, line: int, column: str, text: str) -> float:
+def _share(path: Path, line: int, text: str) -> float | None:
+    """Read a retention; None where the window has no audio."""
     with suppress(ValueError):
-        if math.isfinite(value := float(text)):
-            return value
-    raise InputFileError(path, f"line {line}: {column} must be a number, got {text!r}")
+        value = float(text or "nan")
+        if math.isnan(value) or 0 <= value <= 1:
+            return None if math.isnan(value) else value
+    raise InputFileError(
+        path,
+        f"line {line}: retention must be a number in [0, 1], or empty without audio, got {text!r}",
+    )

@@ -178,5 +178,5 @@ def _write_theory(decoded: Clip, out: Path) -> None:
     }
     rows = convention_rows(spec, plans, work, EQ9_DECODE_STEPS)
     write_table(rows, out / "tables" / "conventions.csv")
-    with suppress(MediaError):  # a silent clip: nothing guides the windows, so no table of them
+    with suppress(MediaError):  # silence throughout: nothing to rank by, so no table of windows
         write_kept(out, select_by_proxy(decoded, spec, pruning))

@@ -28,11 +28,13 @@ class WindowRow(FlatRow):
     video_tokens: int | None = None
     start_s: float | None = None
     scores: str = "given"
-    """Where the audio scores come from: given, proxy, encoder, random-weights encoder."""
+    """Where the audio scores come from: given, proxy, encoder, random-weights encoder, none."""
     mode: str = "paper"
     label: str = ""
     clip: str = ""
     rho_v: float = 0.0
+    note: str = ""
+    """What the allocation has to say of itself, in every row alike."""
 
 
 def audio_keep(
@@ -69,6 +71,19 @@ def window_retention(keep: ArrayLike, sizes: Sequence[int]) -> NDArray[np.float6
     )
 
 
+def mean_rate(rows: Sequence[WindowRow]) -> float | None:
+    """Mean rate that the windows with audio reach together, weighted by video tokens where known.
+
+    As :attr:`Allocation.realised`; None where no window with audio has video.
+    """
+    heard = [row for row in rows if row.retention is not None]
+    weights = [1 if row.video_tokens is None else row.video_tokens for row in heard]
+    total = sum(weights)
+    if not total:
+        return None
+    return math.fsum(w * row.rate for w, row in zip(weights, heard, strict=True)) / total
+
+
 def window_rows(
     result: Allocation,
     *,
@@ -95,6 +110,7 @@ def window_rows(
             label=label,
             clip=clip,
             rho_v=result.budget,
+            note="; ".join(result.notes),
         )
         for place, (share, initial, rate) in enumerate(
             zip(result.retention, result.initial_rates, result.rates, strict=True)

@@ -3,8 +3,8 @@
 Case-study figure of one clip under OmniZip. From the top: pairs of grids, their kept tokens in
 colour; the waveform, one bar per audio token, and under it a strip of the same tokens, all of one
 height, so that what became of them is seen in silence too; S_a and the video pruning rate of each
-window. Sound and rates share one time axis, and bands lead from each pair of frames to its place
-on it.
+window. A clip without sound says so where the waveform would be. Sound and rates share one time
+axis, and bands lead from each pair of frames to its place on it.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def draw_kept(
         One row per time window, with S_a and the video pruning rate.
     grids
         One row per pictured grid. A clip without video has one row without a picture.
+        A clip without sound has no audio token, and windows without S_a.
     width
         ``column`` (3.3 in) or ``page`` (6.9 in).
 
@@ -98,19 +99,26 @@ def draw_kept(
     spans = rows_of(windows, "kept", WINDOW_COLUMNS)
     rows_of(tokens.head(1), "kept", TOKEN_COLUMNS)
     _require_one_case(tokens, spans, frames)
-    heard = rows_of(tokens[tokens["modality"] == "audio"], "kept", TOKEN_COLUMNS)
+    audio = tokens[tokens["modality"] == "audio"]
+    heard = rows_of(audio, "kept", TOKEN_COLUMNS) if len(audio) else []
     width_in = figure_width_in(width) - _LEFT_IN - _RIGHT_IN
     strip = plan_strip(frames, width=width, width_in=width_in)
-    handles = _legend_handles(spans, video=bool(strip.pairs))
+    handles = _legend_handles(spans, audio=bool(heard), video=bool(strip.pairs))
     legend_in = _LEGEND_IN + _LEGEND_ROW_IN * math.ceil(len(handles) / _LEGEND_COLUMNS[width])
     fig, (above, sound, rates) = _sheet(strip, width, legend_in, _notes(spans, strip, frames))
     limits = (0.0, max(float(row["end_s"]) for row in spans))
     if strip.pairs:
         draw_strip(above, strip, _kept_cells(tokens, strip), limits)
-    _draw_sound(sound, heard, width_in, wave_in=_WAVE_IN[width])
+    if heard:
+        _draw_sound(sound, heard, width_in, wave_in=_WAVE_IN[width])
+    else:
+        _say_no_audio(sound)
     _draw_retention(rates, spans)
+    shares = ("$S_a$",) if heard else ()
+    rates.set_ylabel(", ".join((*shares, *(("pruning rate",) if strip.pairs else ()))), fontsize=7)
     if strip.pairs:
-        _draw_rates(rates, spans, width_in)
+        _draw_rates(rates, spans)
+    _label_windows(rates, spans, width_in, video=bool(strip.pairs))
     for ax, colour, zorder in ((sound, _RULE, 0.5), (rates, "white", 2.5)):
         ax.set_xlim(*limits)
         if len(spans) <= _RULED_WINDOWS:
@@ -196,6 +204,13 @@ def _draw_sound(ax: Axes, heard: Sequence[Row], axes_width_in: float, *, wave_in
                 color=INK, transform=ax.get_yaxis_transform())  # fmt: skip
 
 
+def _say_no_audio(ax: Axes) -> None:
+    """Stand in for the waveform of a clip without sound."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, "no audio", ha="center", va="center", fontsize=8, color=INK,
+            transform=ax.transAxes)  # fmt: skip
+
+
 def _fate(row: Row) -> str:
     """What became of an audio token: salient, anchor or dropped."""
     if not row["kept"]:
@@ -216,22 +231,20 @@ def _draw_retention(ax: Axes, spans: Sequence[Row]) -> None:
     ax.set_ylim(0.0, 1.16)
     ax.set_yticks([0.0, 0.5, 1.0])
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.set_ylabel("$S_a$, pruning rate", fontsize=7)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 3, 5, 6, 10]))
     ax.set_xlabel("time (s)")
 
 
-def _draw_rates(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
+def _draw_rates(ax: Axes, spans: Sequence[Row]) -> None:
     """The video pruning rate of each window as steps, and the budget they keep together."""
     ax.axhline(float(spans[0]["rho_v"]), label="_budget", zorder=2.6, **_BUDGET)
     edges = [float(row["start_s"]) for row in spans] + [float(spans[-1]["end_s"])]
     rate = _RATE if len(spans) <= _RULED_WINDOWS else _RATE | {"linewidth": _THIN}
     ax.stairs([float(row["rate"]) for row in spans], edges, baseline=None, zorder=3,
               label="_rate", **rate)  # fmt: skip
-    _label_windows(ax, spans, axes_width_in)
 
 
-def _label_windows(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None:
+def _label_windows(ax: Axes, spans: Sequence[Row], axes_width_in: float, *, video: bool) -> None:
     """Write each window's rate at its step, off the budget line, and S_a at the foot of its bar."""
     last = max(float(row["end_s"]) for row in spans)
     inch_s = last / axes_width_in
@@ -244,20 +257,23 @@ def _label_windows(ax: Axes, spans: Sequence[Row], axes_width_in: float) -> None
         if share is None:
             look["bbox"] = {"facecolor": "white", "linewidth": 0, "pad": 0.8}
         over = rate >= float(row["rho_v"])
-        ax.text((start + end) / 2, rate + (0.03 if over else -0.045), f"{rate:.2f}",
-                va="bottom" if over else "top", label="_rate_number", **look)  # fmt: skip
-        if share is not None and rate >= _LOW:
+        if video:
+            ax.text((start + end) / 2, rate + (0.03 if over else -0.045), f"{rate:.2f}",
+                    va="bottom" if over else "top", label="_rate_number", **look)  # fmt: skip
+        if share is not None and (rate >= _LOW or not video):
             ax.text((start + end) / 2, 0.04, f"{share:.2f}", va="bottom",
                     label="_retention_number", **look)  # fmt: skip
 
 
-def _legend_handles(spans: Sequence[Row], *, video: bool) -> list[Patch | Line2D]:
-    handles: list[Patch | Line2D] = [
-        Patch(facecolor=_COLOUR, label="salient audio"),
-        Patch(facecolor=_ANCHOR, label="audio anchor"),
-        Patch(facecolor=_DROPPED, label="dropped"),
-        Patch(facecolor=_BAR, label="audio kept, $S_a$"),
-    ]
+def _legend_handles(spans: Sequence[Row], *, audio: bool, video: bool) -> list[Patch | Line2D]:
+    handles: list[Patch | Line2D] = []
+    if audio:
+        handles += [
+            Patch(facecolor=_COLOUR, label="salient audio"),
+            Patch(facecolor=_ANCHOR, label="audio anchor"),
+            Patch(facecolor=_DROPPED, label="dropped"),
+            Patch(facecolor=_BAR, label="audio kept, $S_a$"),
+        ]
     if video:
         handles += [
             Line2D([], [], label="video pruned", **_RATE),
@@ -279,12 +295,15 @@ def _notes(spans: Sequence[Row], strip: Strip, frames: Sequence[Row]) -> list[st
         f"{text(first, 'mode')} mode; {kept:.1%} of audio and video tokens kept "
         f"(nominal {asked:.1%})"
     )
-    sources = (
-        f"scores: {text(first, 'scores')}. Video features: {text(first, 'video_features')}. "
-        f"Layout: {text(first, 'model')}. "
-        f"{_shown(len(strip.pairs), int(frames[0]['pairs']), len(spans))}"
-    )
-    return foot_note([case]) + foot_note([sources, _lag(frames)])
+    silent = all(number(row, "retention") is None for row in spans)
+    sources = [
+        "no audio: every window gets rho_v" if silent else f"scores: {text(first, 'scores')}",
+        f"video features: {text(first, 'video_features')}" if strip.pairs else "",
+        f"layout: {text(first, 'model')}",
+        _shown(len(strip.pairs), int(frames[0]["pairs"]), len(spans)),
+        _lag(frames),
+    ]
+    return foot_note([case]) + foot_note(sources)
 
 
 def _lag(frames: Sequence[Row]) -> str:

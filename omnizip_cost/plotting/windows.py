@@ -144,7 +144,9 @@ def _finish_axes(axes: Sequence[Any], rows: Sequence[Row], *, timed: bool) -> No
         ax.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
         ax.yaxis.set_major_formatter("{x:g}")
         ax.set_ylabel("share of tokens")
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(
+            MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+        )
         if timed:
             ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: _start_label(starts, at)))
 

@@ -25,6 +25,9 @@ PROXY = "proxy"
 """Label of audio scores that come from the sound alone (`proxy_scores`)."""
 PIXELS = "pixels (proxy)"
 """Label of video features that are a token's own pixels."""
+NONE = "none"
+"""Label of the scores of a clip without sound, and of the features of one without video."""
+NO_AUDIO = "no audio: every window gets rho_v"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +63,20 @@ class ClipSelection:
     audio_scores: NDArray[np.float32]
     """(N_a,), Eq. 2 or its stand-in."""
     scores: str
-    """Where they come from: ``proxy``, ``encoder`` or ``random-weights encoder``."""
+    """Where they come from: ``proxy``, ``encoder``, ``random-weights encoder``, or ``none``."""
     video_features: str
-    """``pixels (proxy)``, ``encoder`` or ``random-weights encoder``."""
+    """``pixels (proxy)``, ``encoder``, ``random-weights encoder``, or ``none``."""
 
     @property
     def keep(self) -> NDArray[np.bool_]:
         """(L,): survivors among the tokens of the prompt."""
         kept: NDArray[np.bool_] = self.selection.keep.cpu().numpy()
         return kept
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said beside the rates."""
+        return self.selection.notes if self.layout.audio_tokens else (NO_AUDIO,)
 
 
 def select_by_proxy(clip: Clip, spec: ThinkerSpec, pruning: Pruning) -> ClipSelection:
@@ -77,17 +85,15 @@ def select_by_proxy(clip: Clip, spec: ThinkerSpec, pruning: Pruning) -> ClipSele
     A video token is represented by the pixels it covers in its two frames, normalised as the
     processor does: density peaks and changes between grids are those of the picture. Audio rows
     are zeros: scores alone decide which audio survives, what anchors would hold is not shown.
+    Without sound there is no score, and every window gets rho_v.
 
     Raises
     ------
     MediaError
-        The clip has no sound, or nothing but silence: nothing guides the allocation.
+        The sound is silence throughout: all scores are equal, and nothing ranks its tokens.
     """
     work = clip.workload(spec)
-    waveform = _sound(clip, work)
-    scores = proxy_scores(waveform, tokens=work.audio_tokens)
-    if not float(scores.max() - scores.min()) > 0:
-        raise MediaError(clip.name, "is silent throughout, so no audio guides the window rates")
+    scores = _sound_scores(clip, work)
     layout = _layout(token_ids(spec, work), spec, work)
     embeddings = _pixel_embeddings(clip, spec, layout)
     return ClipSelection(
@@ -98,8 +104,8 @@ def select_by_proxy(clip: Clip, spec: ThinkerSpec, pruning: Pruning) -> ClipSele
         pruning=pruning,
         selection=_select(embeddings, scores, layout, pruning),
         audio_scores=scores.numpy(),
-        scores=PROXY,
-        video_features=PIXELS,
+        scores=PROXY if work.audio_tokens else NONE,
+        video_features=PIXELS if layout.video_tokens else NONE,
     )
 
 
@@ -112,17 +118,11 @@ def select_by_model(
     ----------
     thinker : Module
         Of ``spec``, with its weights, in ``dtype`` on ``device``.
-
-    Raises
-    ------
-    MediaError
-        The clip has no sound: nothing guides the allocation.
     """
     work = clip.workload(spec)
-    _sound(clip, work)
     inputs = clip_inputs(spec, work, clip, dtype=dtype, device=device)
     encoded = encode(thinker, inputs, mode=pruning.mode)
-    assert encoded.scores is not None
+    scores = torch.zeros(0) if encoded.scores is None else encoded.scores
     layout = _layout(inputs.token_ids, spec, work)
     return ClipSelection(
         clip=clip,
@@ -130,17 +130,25 @@ def select_by_model(
         workload=work,
         layout=layout,
         pruning=pruning,
-        selection=_select(encoded.embeddings, encoded.scores, layout, pruning),
-        audio_scores=encoded.scores.float().cpu().numpy(),
-        scores=encoded.source,
-        video_features=encoded.source,
+        selection=_select(encoded.embeddings, scores, layout, pruning),
+        audio_scores=scores.float().cpu().numpy(),
+        scores=encoded.source if work.audio_tokens else NONE,
+        video_features=encoded.source if layout.video_tokens else NONE,
     )
 
 
-def _sound(clip: Clip, work: Workload) -> NDArray[np.float32]:
+def _sound_scores(clip: Clip, work: Workload) -> torch.Tensor:
+    """(N_a,): scores of the sound alone; none without it."""
     if clip.waveform is None or not work.audio_tokens:
-        raise MediaError(clip.name, "has no sound, so no audio guides the window rates")
-    return clip.waveform
+        return torch.zeros(0)
+    scores = proxy_scores(clip.waveform, tokens=work.audio_tokens)
+    if not float(scores.max() - scores.min()) > 0:
+        raise MediaError(
+            clip.name,
+            "is silent throughout: the scores of its sound are all equal, "
+            "and there is nothing to rank audio tokens by",
+        )
+    return scores
 
 
 def _layout(ids: torch.Tensor, spec: ThinkerSpec, work: Workload) -> Layout:

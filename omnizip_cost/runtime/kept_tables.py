@@ -41,7 +41,7 @@ class KeptWindow(WindowRow):
     realised: float
     """Share of the clip's audio and video tokens that was kept."""
     video_features: str
-    """What video tokens were compared by: pixels (proxy), encoder, random-weights encoder."""
+    """What video tokens were compared by: pixels (proxy), encoder, random-weights encoder, none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +142,7 @@ def kept_windows(case: ClipSelection) -> list[KeptWindow]:
             model=case.spec.name,
             rho_a=pruning.audio_pruning,
             rho_v=pruning.video_pruning,
+            note="; ".join(case.notes),
             nominal=nominal,
             realised=(sum(audio) + sum(video)) / total,
         )
@@ -289,8 +290,10 @@ def _per_window(kept: NDArray[np.bool_], sizes: tuple[int, ...]) -> list[int]:
 def _extremes(case: ClipSelection, times: TokenTimes) -> tuple[list[float], list[float]]:
     """Least and largest sample under each audio token; zeros where the sound has ended."""
     sound = case.clip.waveform
-    assert sound is not None
-    lows, highs = [], []
+    lows: list[float] = []
+    highs: list[float] = []
+    if sound is None:
+        return lows, highs
     for number in range(case.layout.audio_tokens):
         start, end = times.audio(number)
         part = sound[int(start * SAMPLE_RATE_HZ) : max(1, int(end * SAMPLE_RATE_HZ))]

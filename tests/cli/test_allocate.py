@@ -160,14 +160,61 @@ def test_sound_alone_has_its_figure(tmp_path: Path, capsys: Capture) -> None:
     assert Path("heard/figures/kept.png").is_file()
 
 
-def test_pictures_alone_are_refused(clip: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_window_without_video_has_no_rate_in_the_table(tmp_path: Path, capsys: Capture) -> None:
+    make_demo_clip(tmp_path / "both.mp4", seconds=4.0, size=(112, 112))
+    _copy_stream(tmp_path / "both.mp4", tmp_path / "sound.mp4", "audio")
+    assert run(["allocate", "sound.mp4", "--video-pruning", "0.6"]) == 0
+    out = capsys.readouterr().out
+    (row,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["0"]]
+    assert row[4:6] == ["0", "0"] and row[7:] == ["-", "-"]
+    assert "scores: proxy\n" in out and "video features" not in out
+    assert "mean rate" not in out, "no window with video has audio"
+
+
+@pytest.mark.parametrize("mode", ["paper", "official"])
+def test_pictures_alone_get_the_budget_everywhere(
+    clip: Path, tmp_path: Path, capsys: Capture, mode: str
+) -> None:
     _copy_stream(clip, tmp_path / "mute.mp4", "video")
-    assert "mute.mp4: has no sound" in _refused(capsys, "mute.mp4", "--video-pruning", "0.6")
+    arguments = ("mute.mp4", "--video-pruning", "0.9", "--mode", mode, *SMALL)
+    rows = _rows(capsys, *arguments)
+    assert {(row["retention"], row["rate"], row["audio_tokens"]) for row in rows} == {
+        (None, 0.9, 0)
+    }
+    assert {(row["scores"], row["note"]) for row in rows} == {
+        ("none", "no audio: every window gets rho_v")
+    }
+    assert sum(row["video_kept"] for row in rows) == 7 * int(16 * (1 - 0.9))
+    assert run(["allocate", *arguments]) == 0
+    out = capsys.readouterr().out
+    assert out.count("no audio: every window gets rho_v") == 1
+    assert "0.9000" in out
+    for name in ("kept", "windows"):
+        assert Path(f"out/allocate/figures/{name}.png").stat().st_size > 1000
+
+
+def test_pictures_alone_before_a_checkpoint(clip: Path, tmp_path: Path, capsys: Capture) -> None:
+    _copy_stream(clip, tmp_path / "mute.mp4", "video")
+    tiny_thinker(layers=2).save_pretrained(tmp_path / "tiny")
+    rows = _rows(
+        capsys, "mute.mp4", "--video-pruning", "0.6", "--checkpoint", str(tmp_path / "tiny"), *SMALL
+    )
+    assert {(row["rate"], row["scores"], row["video_features"]) for row in rows} == {
+        (0.6, "none", "random-weights encoder")
+    }
 
 
 def test_silence_is_refused(tmp_path: Path, capsys: Capture) -> None:
     write(tmp_path / "still.mp4", Pictures(frames=50), Sound(seconds=2.0, level=0.0))
-    assert "silent throughout" in _refused(capsys, "still.mp4", "--video-pruning", "0.6")
+    message = _refused(capsys, "still.mp4", "--video-pruning", "0.6")
+    assert "silent throughout: the scores of its sound are all equal" in message
+
+
+def test_a_budget_outside_the_bounds_is_said(clip: Path, capsys: Capture) -> None:
+    assert run(["allocate", str(clip), "--video-pruning", "0.9", *SMALL]) == 0
+    out = capsys.readouterr().out
+    assert "rho_v = 0.9 lies outside [0.35, 0.75]" in out
+    assert "mean rate of the windows with audio 0.9000 (budget 0.9)" in out
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from omnizip_cost.cli.app import run
+from omnizip_cost.compression import allocation
 
 Capture = pytest.CaptureFixture[str]
 CASES = 40
@@ -33,7 +34,7 @@ def _table(path: Path, rng: np.random.Generator, *, weighted: bool) -> list[int]
     for weight in weights:
         share = rng.choice([rng.random(), round(rng.random(), 1), 0.0, 1.0])
         text = "" if rng.random() < 0.2 else repr(float(share))
-        lines.append(f"{text},{weight}" if weighted else text)
+        lines.append(f"{text},{weight}" if weighted else text or '""')
     path.write_text("\n".join(lines) + "\n")
     return weights
 
@@ -102,3 +103,66 @@ def test_wrong_budgets_are_one_sentence(
     out = capsys.readouterr()
     assert out.out == ""
     assert len(out.err.splitlines()) == 1 and part in out.err
+
+
+def test_the_table_says_where_the_bounds_had_to_move(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "windows.csv").write_text("retention\n0.5\n\n1\n")
+    arguments = ["allocate", str(tmp_path / "windows.csv"), "--video-pruning", "0.9"]
+    assert run(arguments) == 0
+    note = "rho_v = 0.9 lies outside [0.35, 0.75]: every window with audio gets rho_v"
+    assert note in capsys.readouterr().out
+    assert {row["note"] for row in _allocated(capsys, tmp_path / "windows.csv", 0.9)} == {note}
+    assert {row["note"] for row in _allocated(capsys, tmp_path / "windows.csv", 0.7)} == {""}
+
+
+@pytest.mark.parametrize("mode", ["paper", "official"])
+def test_the_table_says_what_mean_was_reached(mode: str, tmp_path: Path, capsys: Capture) -> None:
+    """`official` clips after it stops: 0.9 becomes 0.75 everywhere, and the budget is missed."""
+    (tmp_path / "windows.csv").write_text("retention,video_tokens\n0.5,144\n,288\n1,288\n")
+    assert run(
+        ["allocate", str(tmp_path / "windows.csv"), "--video-pruning", "0.9", "--mode", mode]
+    ) == 0  # fmt: skip
+    result = allocation(
+        [0.5, None, 1], video_pruning=0.9, video_tokens=[144, 288, 288],
+        mode=mode,  # type: ignore[arg-type]
+    )  # fmt: skip
+    out = capsys.readouterr().out
+    assert f"windows with audio {result.realised:.4f} (budget 0.9)" in out
+    assert (round(result.realised, 4) == 0.9) == (mode == "paper")
+
+
+@pytest.mark.parametrize("tail", ["", "\n", "\n\n\n"])
+def test_blank_lines_at_the_end_are_no_windows(tail: str, tmp_path: Path, capsys: Capture) -> None:
+    for name, text in (("a", "retention\n0.5\n\n0.7\n"), ("b", "retention,video_tokens\n0.5,9\n")):
+        (tmp_path / f"{name}.csv").write_text(text + tail)
+    shares = [row["retention"] for row in _allocated(capsys, tmp_path / "a.csv", 0.6)]
+    assert shares == [0.5, None, 0.7]
+    assert len(_allocated(capsys, tmp_path / "b.csv", 0.6)) == 1
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", '""', " "])
+def test_nan_is_a_window_without_audio(word: str, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "windows.csv").write_text(f"retention\n0.5\n{word}\n")
+    rows = _allocated(capsys, tmp_path / "windows.csv", 0.6)
+    assert [row["retention"] for row in rows] == [0.5, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("retention\n0.5\n1.2\n", "line 3: retention must be a number in [0, 1]"),
+        ("retention\n-0.1\n", "line 2: retention must be a number in [0, 1]"),
+        ("retention\ninf\n", "line 2: retention must be a number in [0, 1]"),
+        ("retention,retention\n0.5,1\n", "has more than one column 'retention'"),
+        ("retention,video_tokens\n0.5,2,3\n", "line 2 has more values (3) than columns (2)"),
+        ("retention\n\n\n", "has no rows"),
+    ],
+)
+def test_a_faulty_table_is_named_with_its_line(
+    text: str, part: str, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "odd.csv").write_text(text)
+    assert run(["allocate", str(tmp_path / "odd.csv"), "--video-pruning", "0.5"]) == 2
+    out = capsys.readouterr()
+    assert out.out == "" and len(out.err.splitlines()) == 1
+    assert "odd.csv" in out.err and part in out.err

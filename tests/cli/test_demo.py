@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from omnizip_cost.cli.app import run
+from omnizip_cost.cli.demo import ON_PAPER, _write_theory
 from omnizip_cost.compression import PAPER_SETTINGS
-from omnizip_cost.workload import make_demo_clip
+from omnizip_cost.specs import load_spec
+from omnizip_cost.workload import decode_clip, make_demo_clip
 
 Capture = pytest.CaptureFixture[str]
 
@@ -37,3 +40,17 @@ def test_the_main_job(clip: Path, tmp_path: Path, capsys: Capture) -> None:
     assert [row["label"] for row in rows] == labels
     assert all(float(row["speedup_observed"]) > 0 for row in rows)
     assert str(tmp_path) not in document
+
+
+@pytest.mark.parametrize(("level", "kept"), [(None, True), (0.0, False), (1.0, True)])
+def test_tables_of_clips_without_sound_and_of_silence(
+    clip: Path, tmp_path: Path, level: float | None, kept: bool
+) -> None:
+    """Digital silence ranks nothing and has no tables of windows; the rest of the demo goes on."""
+    decoded = decode_clip(str(clip), load_spec(ON_PAPER))
+    assert decoded.waveform is not None
+    waveform = None if level is None else level * decoded.waveform
+    _write_theory(replace(decoded, waveform=waveform), tmp_path)
+    written = {path.name for path in (tmp_path / "tables").iterdir()}
+    tables = {"windows.csv", "kept.parquet", "kept_frames.parquet"}
+    assert written == {"conventions.csv"} | (tables if kept else set())

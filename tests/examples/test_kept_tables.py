@@ -216,7 +216,8 @@ def test_sound_alone_has_one_row_without_a_picture() -> None:
 def test_every_row_says_what_was_scored_and_compared_by(seconds: float) -> None:
     case = select_by_proxy(_clip(seconds=seconds, sound_s=4), QWEN25, USUAL)
     rows = [*kept_windows(case), *kept_tokens(case), *shown_grids(case)]
-    assert {(row.scores, row.video_features) for row in rows} == {("proxy", case.video_features)}
+    features = "pixels (proxy)" if seconds else "none"
+    assert {(row.scores, row.video_features) for row in rows} == {("proxy", features)}
 
 
 def test_qwen3_alternates_grid_by_grid() -> None:
@@ -228,12 +229,26 @@ def test_qwen3_alternates_grid_by_grid() -> None:
     assert times.audio(13) == (1.0, pytest.approx(14 / 13))
 
 
-@pytest.mark.parametrize("level", [None, 0.0])
-def test_without_sound_nothing_guides(level: float | None) -> None:
+def test_silence_ranks_nothing() -> None:
     clip = _clip()
-    waveform = None if level is None else clip.waveform * level
-    with pytest.raises(MediaError, match=r"grey\.mp4: .* no audio guides the window rates"):
-        select_by_proxy(replace(clip, waveform=waveform), QWEN25, USUAL)
+    with pytest.raises(MediaError, match=r"grey\.mp4: is silent throughout: .* all equal"):
+        select_by_proxy(replace(clip, waveform=0 * clip.waveform), QWEN25, USUAL)
+
+
+@pytest.mark.parametrize("mode", ["paper", "official"])
+@pytest.mark.parametrize("rho_v", [0.1, 0.7, 0.95])
+def test_without_sound_every_window_gets_the_budget(rho_v: float, mode: str) -> None:
+    pruning = replace(USUAL, video_pruning=rho_v, mode=mode)
+    case = select_by_proxy(replace(_clip(seconds=9), waveform=None), QWEN25, pruning)
+    rows, tokens = kept_windows(case), list(kept_tokens(case))
+    plan = make_plan("omnizip", case.workload, QWEN25, audio_pruning=0.4, video_pruning=rho_v,
+                     mode=mode)  # fmt: skip
+    assert {(row.retention, row.initial_rate, row.rate) for row in rows} == {(None, None, rho_v)}
+    assert [row.video_kept for row in rows] == [window.video_kept for window in plan.windows]
+    assert {row.note for row in rows} == {"no audio: every window gets rho_v"}
+    assert (len(tokens), {row.modality for row in tokens}) == (360, {"video"})
+    assert {row.scores for row in (*rows, *tokens, *shown_grids(case))} == {"none"}
+    assert rows[-1].end_s == 9.0
 
 
 @pytest.mark.parametrize("field", ["audio_pruning", "video_pruning"])

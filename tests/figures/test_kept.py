@@ -230,6 +230,25 @@ def test_a_clip_of_sound_alone_has_no_frames() -> None:
     assert len(bars(fig, "_retention")) == 3
     assert [text.get_text() for text in fig.legends[0].get_texts()][-1] == "audio kept, $S_a$"
     assert "The clip has no video." in notes_of(fig)
+    assert "Video features" not in notes_of(fig)
+    numbers = [text.get_text() for text in fig.axes[2].texts]
+    assert numbers == [f"{share:.2f}" for share in kept_tables(3, video=False)[1]["retention"]]
+    assert fig.axes[2].get_ylabel() == "$S_a$"
+    assert_tidy(fig)
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_a_clip_without_sound_says_so(width: str) -> None:
+    fig = draw_kept(*kept_tables(3, silent=(0, 1, 2), rho_v=0.7, scores="none"), width=width)
+    assert [text.get_text() for text in fig.axes[1].texts] == ["no audio"]
+    assert not fig.axes[1].collections
+    legend = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert legend == ["video pruned", "budget 0.7", "no audio"]
+    (steps,) = [p for p in fig.axes[2].patches if isinstance(p, StepPatch)]
+    assert list(steps.get_data().values) == [0.7] * 3
+    assert fig.axes[2].get_ylabel() == "pruning rate"
+    assert "no audio: every window gets rho_v." in notes_of(fig)
+    assert "scores" not in notes_of(fig)
     assert_tidy(fig)
 
 

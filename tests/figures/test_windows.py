@@ -95,6 +95,12 @@ def test_each_budget_or_label_has_its_panel() -> None:
     assert [line.get_ydata()[0] for line in lines(fig, "_budget")] == [0.6, 0.7]
 
 
+def test_one_window_has_one_tick() -> None:
+    ax = draw_windows(windows_table(1)).axes[0]
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high] == [0.0]
+
+
 def test_a_clip_without_any_audio_is_all_hatch() -> None:
     fig = draw_windows(windows_table(4, silent=(0, 1, 2, 3)))
     assert bars(fig, "_retention") == []
