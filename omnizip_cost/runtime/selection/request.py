@@ -97,7 +97,9 @@ class SelectionRequest:
         Raises
         ------
         InvalidValueError
-            Numbers that are no tokens of the clip, or a mask of another length.
+            Numbers that are no tokens of the clip, in a list or an array, or a mask of another
+            length. A tensor's numbers are not looked at, since that would wait for the device:
+            they must be from 0 to the modality's tokens less one.
         """
         keep = torch.ones(self.layout.length, dtype=torch.bool, device=self.embeddings.device)
         for name, which, positions in (
