@@ -68,6 +68,27 @@ class Miscounting(First):
         return Counts(video=counts.video, audio=_filled(kept, request.audio_sizes))
 
 
+class Unpaired(First):
+    """Wants a ratio alone, where the mix of the clip is handed over too."""
+
+    def pruning_pair(self, retained: float) -> tuple[float, float]:  # type: ignore[override]
+        return 1 - retained, 1 - retained
+
+
+class Overheard(First):
+    """Expects more audio than there is."""
+
+    def audio_expected(self, audio_tokens: int, rho_a: float, **settings: Any) -> float:
+        return audio_tokens + 1.0
+
+
+class Unpriced(First):
+    """States its steps as plain numbers."""
+
+    def selection_ops(self, plan: Any, spec: Any) -> Any:
+        return [1, 2]
+
+
 class Misplacing(First):
     """Keeps the total and gets the windows wrong."""
 
@@ -179,6 +200,9 @@ class FullWidthOnly(First):
 BROKEN: tuple[tuple[type[First], str, str], ...] = (
     (Unanswered, "answers", "ZeroDivisionError"),
     (Unmasked, "mask", "select() must return a bool mask as keep, got torch.int64"),
+    (Unpaired, "stated", "pruning_pair() fails with TypeError"),
+    (Overheard, "stated", "audio_expected() must return 0 to"),
+    (Unpriced, "stated", "selection_ops() must return named SelectionOps, or None, got 1"),
     (Miscounting, "counts", "tokens are planned,"),
     (Misplacing, "counts", "window 0 plans"),
     (Wordless, "text", "1 of 9 text tokens are dropped"),

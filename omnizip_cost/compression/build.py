@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 from omnizip_cost.compression.counts import ANCHOR_SHARE, MERGE, Rounding
 from omnizip_cost.compression.method import Counts, Method
+from omnizip_cost.compression.method_answers import planned_counts
 from omnizip_cost.compression.methods import is_builtin, require_method
 from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.compression.request import PlanRequest, spread, with_ratios
@@ -20,7 +20,7 @@ from omnizip_cost.compression.settings import (
     Mode,
     require_settings,
 )
-from omnizip_cost.errors import InvalidValueError, PluginError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.specs.spec import ThinkerSpec
 from omnizip_cost.workload.workload import Workload
 
@@ -114,51 +114,6 @@ def make_plan(
     if request.rho_a == 0 and request.rho_v == 0 and found.prunes != "inside the decoder":
         return _untouched(request)
     return _plan(request, planned_counts(request))
-
-
-def planned_counts(request: PlanRequest) -> Counts:
-    """Ask the method for its counts, and check what one of another package answers.
-
-    Raises
-    ------
-    PluginError
-        Its code fails, or its counts do not fit the workload's windows.
-    """
-    method = request.method
-    if is_builtin(method):
-        return method.planned(request)
-    from omnizip_cost.compression.method_plugins import owner_of, plugin_errors
-
-    with plugin_errors(method.name, owner_of(method), "planned()"):
-        counts = method.planned(request)
-        problem = _problem(counts, request)
-    if problem:
-        raise PluginError(method.name, owner_of(method), f"planned() must return {problem}")
-    return counts
-
-
-def _problem(counts: Counts, request: PlanRequest) -> str:
-    """What is wrong with a method's counts; nothing when they fit the windows."""
-    if not isinstance(counts, Counts):
-        return f"Counts, got {counts!r}"
-    for name, kept, sizes in (
-        ("video", counts.video, request.video_sizes),
-        ("audio", counts.audio, request.audio_sizes),
-    ):
-        if len(kept) != len(sizes):
-            return f"one {name} count for each of {len(sizes)} windows, got {len(kept)}"
-        for window, (value, size) in enumerate(zip(kept, sizes, strict=True)):
-            if not isinstance(value, Real) or not 0 <= float(value) <= size:
-                return f"0 to {size} {name} tokens in window {window}, got {value!r}"
-            if counts.exact and value != int(value):
-                return f"whole {name} counts when they are exact, got {value!r}"
-    for name, total, size in (
-        ("video", counts.totals[0], request.video_tokens),
-        ("audio", counts.totals[1], request.audio_tokens),
-    ):
-        if not isinstance(total, Real) or total != int(total) or not 0 <= total <= size:
-            return f"{name}_kept, a whole total, with counts that are not exact, got {total!r}"
-    return ""
 
 
 def _plan(request: PlanRequest, counts: Counts) -> Plan:

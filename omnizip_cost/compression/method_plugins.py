@@ -28,6 +28,8 @@ RESERVED = ("all",)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _TEXTS = ("title", "answers", "source")
+_LISTS = ("assumptions", "own_settings")
+_SWITCHES = ("needs_windows", "ranks_together", "pair_in_label")
 
 
 def offered_names() -> tuple[str, ...]:
@@ -60,7 +62,14 @@ def checked_method(offer: Any, *, name: str, owner: str) -> Method:
     Raises
     ------
     PluginError
+        Something is missing or of the wrong kind, or reading it fails.
     """
+    with plugin_errors(name, owner, "reading it"):
+        return _checked(offer, name, owner)
+
+
+def _checked(offer: Any, name: str, owner: str) -> Method:
+    """Return the method, every field of it read once."""
 
     def refused(problem: str) -> PluginError:
         return PluginError(name, owner, problem)
@@ -76,22 +85,39 @@ def checked_method(offer: Any, *, name: str, owner: str) -> Method:
         raise refused(f"its name must be {name!r}, as in its entry point, got {offer.name!r}")
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise refused("its name must be small letters, digits, '-', '_' or '.', and not 'all'")
-    for field in _TEXTS:
-        text = getattr(offer, field)
-        if not isinstance(text, str) or not text.strip():
-            raise refused(f"its {field} must be a text, got {text!r}")
-    if offer.prunes != "before layer 1":
-        raise refused(f"it must prune 'before layer 1', got {offer.prunes!r}")
-    if not isinstance(offer.scores, tuple) or not {"audio", "video"}.issuperset(offer.scores):
-        raise refused(f"its scores must be a tuple of 'audio' and 'video', got {offer.scores!r}")
+    if problem := _field_problem(offer):
+        raise refused(problem)
     if type(offer).select is BuiltinMethod.select:
         raise refused("it must define select(), which no built-in method hands down")
-    if not _are_ratios(offer.settings):
-        raise refused(
-            "its settings must be (retained, rho_a, rho_v) tuples of ratios or None, "
-            f"got {offer.settings!r}"
-        )
+    with plugin_errors(name, owner, "facts()"):
+        told = offer.facts()
+        if not isinstance(told, dict) or not _are_texts((*told, *told.values())):
+            raise refused(f"facts() must return a dict of texts, got {told!r}")
+        if missing := [fact for fact in Method.facts(offer) if fact not in told]:
+            raise refused(f"facts() must hold {', '.join(missing)}")
     return offer
+
+
+def _field_problem(method: Method) -> str:
+    """What is wrong with the fields that an author sets; nothing when each is of its kind."""
+    for names, fits, kind in (
+        (_TEXTS, lambda value: isinstance(value, str) and value.strip(), "a text"),
+        (_LISTS, _are_texts, "a tuple of texts"),
+        (_SWITCHES, lambda value: isinstance(value, bool), "True or False"),
+    ):
+        for name in names:
+            if not fits(value := getattr(method, name)):
+                return f"its {name} must be {kind}, got {value!r}"
+    if method.prunes != "before layer 1":
+        return f"it must prune 'before layer 1', got {method.prunes!r}"
+    if not isinstance(method.scores, tuple) or not {"audio", "video"}.issuperset(method.scores):
+        return f"its scores must be a tuple of 'audio' and 'video', got {method.scores!r}"
+    if not _are_ratios(method.settings):
+        return (
+            "its settings must be (retained, rho_a, rho_v) tuples of ratios or None, "
+            f"got {method.settings!r}"
+        )
+    return ""
 
 
 @contextmanager
@@ -117,6 +143,10 @@ def plugin_errors(
 def owner_of(method: Method) -> str:
     """Say where a method's code lives, for a sentence."""
     return f"module {type(method).__module__}"
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, tuple) and all(isinstance(value, str) for value in values)
 
 
 def _are_ratios(settings: Any) -> bool:

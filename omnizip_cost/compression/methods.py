@@ -76,12 +76,14 @@ def require_method(name: str | Method | type[Method]) -> Method:
 
 def _own(offer: Method | type[Method]) -> Method:
     """Check a method that comes as an object, not by name."""
-    name = getattr(offer, "name", None)
-    if isinstance(offer, Method) and is_builtin(offer):
-        return offer
-    from omnizip_cost.compression.method_plugins import checked_method
+    if any(offer is known for known in METHODS.values()):
+        return offer  # type: ignore[return-value]
+    from omnizip_cost.compression.method_plugins import checked_method, plugin_errors
 
-    owner = f"module {getattr(offer, '__module__', type(offer).__module__)}"
+    kind = offer if isinstance(offer, type) else type(offer)
+    owner = f"module {kind.__module__}"
+    with plugin_errors(kind.__name__, owner, "reading its name"):
+        name = getattr(offer, "name", None)
     if name in METHODS:
         raise PluginError(str(name), owner, _TAKEN)
     return checked_method(offer, name=str(name), owner=owner)
@@ -150,7 +152,10 @@ def resolve_pruning(
     require_ratio("pruning", "retained", retained)
     if found.prunes == "nothing" or retained == 1:
         return 0.0, 0.0
-    rho_a, rho_v = found.pruning_pair(
+    from omnizip_cost.compression.method_answers import planned_pair
+
+    rho_a, rho_v = planned_pair(
+        found,
         retained,
         video_tokens=video_tokens,
         audio_tokens=audio_tokens,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from omnizip_cost.compression.counts import Rounding
 from omnizip_cost.compression.method import Method
+from omnizip_cost.compression.method_answers import expected_audio
 from omnizip_cost.compression.methods import resolve_pruning
 from omnizip_cost.compression.settings import FastvForm, Mode
 from omnizip_cost.errors import InvalidValueError, require_ratio
@@ -134,8 +135,12 @@ def _nominal(request: PlanRequest, pair: tuple[float, float]) -> float:
                 "describe the clip in seconds and pixels to use a pair",
             )
         return 1 - pair[0]
-    audio = request.method.audio_expected(
-        work.audio_tokens, pair[0], anchor_share=request.anchor_share, merge=request.merge
+    audio = expected_audio(
+        request.method,
+        work.audio_tokens,
+        pair[0],
+        anchor_share=request.anchor_share,
+        merge=request.merge,
     )
     return (audio + (1 - pair[1]) * work.video_tokens) / work.av_tokens
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from omnizip_cost.compression.build import planned_counts
+from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.method import Counts, Method
-from omnizip_cost.compression.methods import is_builtin, require_method
+from omnizip_cost.compression.method_answers import planned_counts, stated_steps
+from omnizip_cost.compression.methods import is_builtin, require_method, resolve_pruning
 from omnizip_cost.compression.request import spread
 from omnizip_cost.results.row import FlatRow
-from omnizip_cost.runtime.conformance_cases import Case, cases
+from omnizip_cost.runtime.conformance_cases import DEFAULTS, Case, cases
 from omnizip_cost.runtime.selection import (
     Layout,
     Selection,
@@ -23,10 +24,12 @@ from omnizip_cost.runtime.selection import (
 from omnizip_cost.runtime.selection.builtin import SELECT
 from omnizip_cost.runtime.selection.call import problem_with
 from omnizip_cost.runtime.selection.layout import Run
+from omnizip_cost.specs import load_spec
 
 PROMISES: dict[str, str] = {
     "answers": "planned() and select() answer for every shape of clip",
     "mask": "keep is a bool mask of the prompt's length, the rows are shaped as they came",
+    "stated": "pruning_pair(), audio_expected() and selection_ops() answer as plans and costs ask",
     "counts": "as many tokens survive as planned",
     "text": "text and marks survive, their rows untouched",
     "order": "survivors come in prompt order, each with its own row",
@@ -130,6 +133,7 @@ class _Trial:
         if not self._answers(given):
             return
         for promise, problem in (
+            ("stated", self._state),
             ("counts", self._miscount),
             ("text", self._lost_text),
             ("order", self._disorder),
@@ -158,6 +162,30 @@ class _Trial:
     def _ask(self, given: SelectionRequest) -> str:
         self.counts = planned_counts(self.case.plan_request(self.method))
         self.selection = _code(self.method)(given)
+        return ""
+
+    def _state(self) -> str:
+        """Ask for what a plan and its cost are made of; a breach is raised, in one sentence."""
+        case, work, spec = self.case, self.case.workload, load_spec("omni-tiny")
+        chosen: dict[str, Any] = {**DEFAULTS, **case.settings}
+        resolve_pruning(
+            self.method,
+            case.retained,
+            video_tokens=work.video_tokens,
+            audio_tokens=work.audio_tokens,
+            anchor_share=chosen["anchor_share"],
+            merge=chosen["merge"],
+        )
+        plan = make_plan(
+            self.method,
+            work,
+            spec,
+            audio_pruning=case.rho_a,
+            video_pruning=case.rho_v,
+            fastv_layer=1,
+            **chosen,
+        )
+        stated_steps(self.method, plan, spec)
         return ""
 
     def _miscount(self) -> str:

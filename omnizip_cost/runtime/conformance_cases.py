@@ -93,17 +93,22 @@ class Case:
             audio_runs=tuple(runs[1]),
         )
 
+    @property
+    def retained(self) -> float:
+        """Share of the clip's tokens that the pair stands for."""
+        work = self.workload
+        kept = (1 - self.rho_a) * work.audio_tokens + (1 - self.rho_v) * work.video_tokens
+        return kept / work.av_tokens
+
     def plan_request(
         self, method: Method, retention: tuple[float, ...] | None = None
     ) -> PlanRequest:
         """What the method's ``planned`` is asked."""
-        work = self.workload
-        kept = (1 - self.rho_a) * work.audio_tokens + (1 - self.rho_v) * work.video_tokens
         return PlanRequest(
             method=method,
-            workload=work,
+            workload=self.workload,
             layers=2,
-            retained=kept / work.av_tokens,
+            retained=self.retained,
             rho_a=self.rho_a,
             rho_v=self.rho_v,
             retention=retention,

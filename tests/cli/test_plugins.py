@@ -210,6 +210,30 @@ BROKEN = [
     (SOUND.format(name="mine") + "    scores = ('smell',)\n", "a tuple of 'audio' and 'video'"),
     (SOUND.format(name="mine") + "    prunes = 'inside the decoder'\n", "'before layer 1'"),
     (SOUND.format(name="mine") + "    paper_settings = ((2.0, None, None),)\n", "its settings"),
+    (
+        SOUND.format(name="mine") + "    @property\n    def title(self): raise OSError('gone')\n"
+        "    title = title\n",
+        "reading it fails with OSError: gone",
+    ),
+    (
+        SOUND.format(name="mine") + "    assumptions = 'one text'\n",
+        "its assumptions must be a tuple of texts, got 'one text'",
+    ),
+    (SOUND.format(name="mine") + "    assumptions = (1, 2)\n", "its assumptions must be a tuple"),
+    (
+        SOUND.format(name="mine") + "    own_settings = 'merge'\n",
+        "its own_settings must be a tuple",
+    ),
+    (SOUND.format(name="mine") + "    ranks_together = 'no'\n", "its ranks_together must be True"),
+    (
+        SOUND.format(name="mine") + "    def facts(self): raise ValueError('x')\n",
+        "facts() fails with ValueError: x",
+    ),
+    (SOUND.format(name="mine") + "    def facts(self): return 5\n", "facts() must return a dict"),
+    (
+        SOUND.format(name="mine") + "    def facts(self): return {'name': 'mine'}\n",
+        "facts() must hold title, answers, source",
+    ),
 ]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from omnizip_cost.compression.method import Method
+from omnizip_cost.compression.method_answers import stated_steps
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.compression.selection_op import SelectionOp
 from omnizip_cost.cost.selection.omnizip import merges, omnizip_steps
@@ -59,6 +60,8 @@ def selection_ops(
     ------
     InvalidValueError
         Another dtype.
+    PluginError
+        The steps that a method of another package states cannot be read.
     """
     if dtype not in BYTES_PER_ELEMENT:
         known = ", ".join(BYTES_PER_ELEMENT)
@@ -78,8 +81,7 @@ def _own(prompt: PlannedPrompt, method: Method) -> tuple[SelectionOp, ...] | Non
     """Steps between the scores and the mask: ours for built-in methods, else the method's own."""
     if method.name in _STEPS:
         return tuple(_STEPS[method.name](prompt))
-    stated = method.selection_ops(prompt.plan, prompt.spec)
-    return None if stated is None else tuple(stated)
+    return stated_steps(method, prompt.plan, prompt.spec)
 
 
 def prunes(plan: Plan) -> bool:
