@@ -80,8 +80,8 @@ class Method(ABC):
     """Base class of all methods, built-in or from another package.
 
     A method of another package sets the four texts and defines :meth:`planned` and
-    :meth:`select`; the rest has defaults. It prunes before layer 1. With both ratios zero it is
-    not asked at all.
+    :meth:`select`; the rest has defaults. It prunes before layer 1. With both ratios zero it must
+    keep every token and change no row: commands do not ask it then, the conformance check does.
     """
 
     name: str = ""
