@@ -40,7 +40,7 @@ def counts(**beside: Any) -> Counts:
 
 def one_sentence(caught: pytest.ExceptionInfo[PluginError], words: str) -> None:
     said = str(caught.value)
-    assert said.startswith(f"method 'mine' of module odd: ")
+    assert said.startswith("method 'mine' of module odd: ")
     assert words in said and "\n" not in said
 
 
