@@ -332,7 +332,7 @@ def test_wrong_input_is_one_sentence(
         ("", ["no column 'retention'", "none"]),
         ("retention\n0.5\nloud\n", ["line 3", "retention must be a number", "loud"]),
         ("retention\n1.5\n", ["[0, 1]", "1.5"]),
-        ("retention\nnan\n", ["line 2", "retention must be a number", "nan"]),
+        ("retention\ninf\n", ["line 2", "retention", "inf"]),
         ("retention,video_tokens\n0.5,1.7\n", ["line 2", "whole number", "1.7"]),
         ("retention,video_tokens\n0.5,\n", ["line 2", "video_tokens must be a whole number"]),
     ],
