@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from omnizip_cost.runtime.selection.dycoke import dycoke_keep
-from omnizip_cost.runtime.selection.omnizip import Settings, omnizip
+from omnizip_cost.runtime.selection.omnizip import omnizip
 from omnizip_cost.runtime.selection.request import SelectionRequest
 from omnizip_cost.runtime.selection.result import Selection
 from omnizip_cost.runtime.selection.uniform import random_keep
@@ -43,20 +43,6 @@ def _dycoke(request: SelectionRequest) -> Selection:
     return Selection(keep=keep, embeddings=request.embeddings)
 
 
-def _omnizip(request: SelectionRequest) -> Selection:
-    settings = Settings(
-        audio_pruning=request.rho_a,
-        video_pruning=request.rho_v,
-        anchor_share=request.anchor_share,
-        merge=request.merge,
-        mode=request.mode,
-        rho_min=request.rho_min,
-        rho_max=request.rho_max,
-        rounding=request.rounding,
-    )
-    return omnizip(request.embeddings, request.audio_scores, request.layout, settings)
-
-
 def _visionzip(request: SelectionRequest) -> Selection:
     return visionzip(
         request.embeddings,
@@ -72,7 +58,7 @@ SELECT: dict[str, Select] = {
     "full": _full,
     "random": _random,
     "dycoke": _dycoke,
-    "omnizip": _omnizip,
+    "omnizip": omnizip,
     "visionzip": _visionzip,
 }
 """FastV is not among them: it selects between two decoder layers."""

@@ -5,80 +5,39 @@ Source: OmniZip, Secs. 3.2-3.3 and supplement, Alg. 1; the published code for ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from omnizip_cost.compression.counts import (
-    Rounding,
-    anchor_stride,
-    kept_count,
-    kept_of_grids,
-)
+from omnizip_cost.compression.counts import anchor_stride, kept_count, kept_of_grids
 from omnizip_cost.compression.rates import balanced, initial_rates, normalised, widened
-from omnizip_cost.compression.settings import Mode, require_settings
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.compression.settings import Mode
 from omnizip_cost.runtime.selection.audio import Merged, merge_into_anchors, split_salient
 from omnizip_cost.runtime.selection.istc import istc
 from omnizip_cost.runtime.selection.layout import Layout
+from omnizip_cost.runtime.selection.request import SelectionRequest
 from omnizip_cost.runtime.selection.result import Rates, Selection
 from omnizip_cost.runtime.selection.rows import norms, on_device
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """OmniZip's settings, as :func:`omnizip_cost.runtime.selection.select` describes them."""
-
-    audio_pruning: float
-    video_pruning: float
-    anchor_share: float
-    merge: int
-    mode: Mode
-    rho_min: float
-    rho_max: float
-    rounding: Rounding
-
-    def __post_init__(self) -> None:
-        require_settings(
-            "selection",
-            anchor_share=self.anchor_share,
-            merge=self.merge,
-            mode=self.mode,
-            rho_min=self.rho_min,
-            rho_max=self.rho_max,
-            rounding=self.rounding,
-        )
-
-
-def omnizip(
-    embeddings: torch.Tensor, scores: torch.Tensor | None, layout: Layout, settings: Settings
-) -> Selection:
+def omnizip(request: SelectionRequest) -> Selection:
     """Select by OmniZip; a clip with nothing to prune comes back untouched.
 
     From the layout on nothing waits for the device: which products are computed, and of what
     size, depends on layout and settings alone.
     """
-    if not layout.windows or (settings.audio_pruning == 0 and settings.video_pruning == 0):
-        return _untouched(embeddings, layout, settings)
-    if scores is None and layout.audio_runs:
-        raise InvalidValueError(
-            "selection",
-            "scores",
-            f"one score for each of the {layout.audio_tokens} audio tokens",
-            None,
-            "OmniZip ranks audio by the attention of the audio encoder's last layer",
-        )
+    embeddings, layout, scores = request.embeddings, request.layout, request.audio_scores
+    if not layout.windows or (request.rho_a == 0 and request.rho_v == 0):
+        return _untouched(request)
     lengths = norms(embeddings)
-    survivors, merged = _audio(embeddings, lengths, scores, layout, settings)
-    rates = _rates(_retention(survivors, layout, settings.mode), layout, settings)
-    keep = torch.from_numpy(_certain(layout, settings.mode)).to(lengths.device, non_blocking=True)
+    survivors, merged = _audio(request, lengths)
+    rates = _rates(_retention(survivors, layout, request.mode), request)
+    keep = torch.from_numpy(_certain(layout, request.mode)).to(lengths.device, non_blocking=True)
     if layout.audio_runs:
         keep.index_copy_(0, on_device(layout.audio_positions(), keep), survivors)
     if layout.video_runs:
-        kept = _kept_of_grids(rates, layout, settings)
-        istc(embeddings, lengths, layout, kept, keep, mode=settings.mode)
+        kept = _kept_of_grids(rates, request)
+        istc(embeddings, lengths, layout, kept, keep, mode=request.mode)
     return Selection(
         keep=keep,
         embeddings=embeddings,
@@ -89,44 +48,40 @@ def omnizip(
     )
 
 
-def _untouched(embeddings: torch.Tensor, layout: Layout, settings: Settings) -> Selection:
+def _untouched(request: SelectionRequest) -> Selection:
+    embeddings, layout = request.embeddings, request.layout
+    bounds = request.rho_min, request.rho_max
     everything = torch.ones(layout.length, dtype=torch.bool, device=embeddings.device)
     heard = torch.ones(len(layout.audio_runs), dtype=torch.float64, device=embeddings.device)
     rates = Rates(
         retention=heard,
-        initial_rates=initial_rates(heard, settings.rho_min, settings.rho_max),
+        initial_rates=initial_rates(heard, *bounds),
         rates=torch.zeros_like(heard),
-        notes=widened("paper", 0.0, settings.rho_min, settings.rho_max)[1] if len(heard) else (),
+        notes=widened("paper", 0.0, *bounds)[1] if len(heard) else (),
     )
     return Selection(keep=everything, embeddings=embeddings, rates=rates)
 
 
-def _audio(
-    embeddings: torch.Tensor,
-    lengths: torch.Tensor,
-    scores: torch.Tensor | None,
-    layout: Layout,
-    settings: Settings,
-) -> tuple[torch.Tensor, Merged | None]:
+def _audio(request: SelectionRequest, lengths: torch.Tensor) -> tuple[torch.Tensor, Merged | None]:
     """Which audio tokens survive, bool of shape (N_a,), and what their anchors hold."""
-    tokens = layout.audio_tokens
-    survivors = torch.zeros(tokens, dtype=torch.bool, device=embeddings.device)
+    tokens, scores = request.layout.audio_tokens, request.audio_scores
+    survivors = torch.zeros(tokens, dtype=torch.bool, device=lengths.device)
     if scores is None:
         return survivors, None
-    salient, rest = split_salient(scores, kept_count(tokens, settings.audio_pruning))
+    salient, rest = split_salient(scores, kept_count(tokens, request.rho_a))
     survivors.index_fill_(0, salient, True)
-    anchors, stride = anchor_stride(tokens, len(rest), settings.anchor_share)
-    if not anchors or not settings.merge:
+    anchors, stride = anchor_stride(tokens, len(rest), request.anchor_share)
+    if not anchors or not request.merge:
         return survivors, None
     merged = merge_into_anchors(
-        embeddings,
+        request.embeddings,
         lengths,
-        layout,
+        request.layout,
         rest,
         anchors=anchors,
         stride=stride,
-        merge=settings.merge,
-        mode=settings.mode,
+        merge=request.merge,
+        mode=request.mode,
     )
     survivors.index_fill_(0, merged.anchors, True)
     return survivors, merged
@@ -142,17 +97,18 @@ def _retention(survivors: torch.Tensor, layout: Layout, mode: Mode) -> torch.Ten
     return (kept.to(exact) / on_device(sizes, survivors).to(exact)).double()
 
 
-def _rates(retention: torch.Tensor, layout: Layout, settings: Settings) -> Rates:
+def _rates(retention: torch.Tensor, request: SelectionRequest) -> Rates:
     """Algorithm 1 on the windows with audio."""
-    budget, bounds = settings.video_pruning, (settings.rho_min, settings.rho_max)
+    layout, mode = request.layout, request.mode
+    budget, bounds = request.rho_v, (request.rho_min, request.rho_max)
     initial = initial_rates(retention, *bounds)
     if not layout.audio_runs:
         return Rates(retention=retention, initial_rates=initial, rates=initial)
     sizes = np.array(layout.video_sizes[: len(layout.audio_runs)], dtype=np.float64)
-    weights = torch.from_numpy(balanced(settings.mode, sizes))
+    weights = torch.from_numpy(balanced(mode, sizes))
     weights = weights.to(retention.device, non_blocking=True)
-    widest, notes = widened(settings.mode, budget, *bounds)
-    rates = normalised(settings.mode, initial, weights, budget, widest, torch)
+    widest, notes = widened(mode, budget, *bounds)
+    rates = normalised(mode, initial, weights, budget, widest, torch)
     return Rates(retention=retention, initial_rates=initial, rates=rates, notes=notes)
 
 
@@ -170,18 +126,18 @@ def _certain(layout: Layout, mode: Mode) -> NDArray[np.bool_]:
     return keep
 
 
-def _kept_of_grids(rates: Rates, layout: Layout, settings: Settings) -> torch.Tensor:
+def _kept_of_grids(rates: Rates, request: SelectionRequest) -> torch.Tensor:
     """Tokens that each grid keeps, shape (grids,); windows without audio get rho_v."""
+    layout, budget = request.layout, request.rho_v
     silent = layout.windows - len(layout.audio_runs)
-    budget = settings.video_pruning
     all_rates = torch.nn.functional.pad(rates.rates, (0, silent), value=budget)
     each = all_rates[on_device(layout.grid_windows, all_rates)]
-    if settings.mode == "official":
+    if request.mode == "official":
         return torch.floor(layout.tokens_per_grid * (1 - each))
     kept: torch.Tensor = kept_of_grids(
         on_device(layout.grid_tokens, each).double(),
         each,
-        rounding=settings.rounding,
+        rounding=request.rounding,
         budget=kept_count(layout.video_tokens, budget),
         xp=torch,
     )
