@@ -212,7 +212,7 @@ def _selected(
 ) -> ClipSelection:
     """Decode the clip and select on it, by a checkpoint's encoders or by the proxies."""
     from omnizip_cost.runtime.clip_selection import select_by_model, select_by_proxy
-    from omnizip_cost.specs import load_spec
+    from omnizip_cost.specs import load_spec, require_thinker
     from omnizip_cost.workload import decode_clip
 
     assert options.clip is not None
@@ -221,7 +221,7 @@ def _selected(
     if checkpoint is None:
         if device is not None:
             raise InvalidValueError("allocate", "--device", "left out without --checkpoint", device)
-        spec = load_spec(model or MODEL)
+        spec = require_thinker(load_spec(model or MODEL))
         return select_by_proxy(
             decode_clip(options.clip, spec, options.settings(spec)), spec, pruning
         )

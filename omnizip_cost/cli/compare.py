@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from omnizip_cost.compare import CompareRow
     from omnizip_cost.results import MeasurementRow
-    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.specs import ModelSpec
 
 RowsArgument = Annotated[
     Path,
@@ -67,7 +67,7 @@ def measured_before(measured: Sequence[MeasurementRow], start_utc: str) -> list[
     ]
 
 
-def read_measurements(folder: Path) -> tuple[list[MeasurementRow], dict[str, ThinkerSpec]]:
+def read_measurements(folder: Path) -> tuple[list[MeasurementRow], dict[str, ModelSpec]]:
     """Read a store's rows and the specs of the models it names."""
     from omnizip_cost.errors import InputFileError
     from omnizip_cost.results import MeasurementStore

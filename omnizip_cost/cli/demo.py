@@ -58,12 +58,12 @@ def demo_command(
     """
     from omnizip_cost.compare import compare
     from omnizip_cost.profiling import now_utc
-    from omnizip_cost.specs import load_spec
+    from omnizip_cost.specs import load_spec, require_thinker
     from omnizip_cost.workload import decode_clip
 
     if rounds < 1:
         raise InvalidValueError("demo", "--rounds", "1 or more", rounds)
-    spec = load_spec(MODEL)
+    spec = require_thinker(load_spec(MODEL))
     notes = []
     if clip is None:
         clip, made = _made_clip(out)
@@ -166,9 +166,9 @@ def _write_theory(decoded: Clip, out: Path) -> None:
     from omnizip_cost.cost import EQ9_DECODE_STEPS
     from omnizip_cost.results import write_table
     from omnizip_cost.runtime.clip_selection import Pruning, select_by_proxy
-    from omnizip_cost.specs import load_spec
+    from omnizip_cost.specs import load_spec, require_thinker
 
-    spec = load_spec(ON_PAPER)
+    spec = require_thinker(load_spec(ON_PAPER))
     work = decoded.workload(spec)
     pair: dict[str, Any] = {"audio_pruning": PAPER_PAIR[0], "video_pruning": PAPER_PAIR[1]}
     pruning = Pruning(**pair)

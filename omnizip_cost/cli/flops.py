@@ -15,7 +15,7 @@ from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan
     from omnizip_cost.cost import CostRow
-    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import Workload
 
 DEFAULT_CONVENTIONS = "eq9,torch,sdpa,hardware"
@@ -93,7 +93,7 @@ def flops_command(
 
 
 def _print(
-    spec: ThinkerSpec,
+    spec: ModelSpec,
     work: Workload,
     counted: list[tuple[Plan, dict[str, list[CostRow]]]],
     names: list[str],

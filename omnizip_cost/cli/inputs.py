@@ -11,7 +11,7 @@ import typer
 from omnizip_cost.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import VideoSettings, Workload
 
 ModelOption = Annotated[
@@ -70,7 +70,7 @@ class ClipOptions:
     max_frames: MaxFramesOption = None
     text_tokens: TextOption = None
 
-    def workload(self, spec: ThinkerSpec) -> Workload:
+    def workload(self, spec: ModelSpec) -> Workload:
         """Return the workload described, from exactly one source."""
         from omnizip_cost.workload import clip_workload
         from omnizip_cost.workload import workload as described
@@ -106,10 +106,11 @@ class ClipOptions:
             **text,
         )
 
-    def settings(self, spec: ThinkerSpec) -> VideoSettings:
+    def settings(self, spec: ModelSpec) -> VideoSettings:
         """Return the video settings: the model's processor's defaults where nothing was said."""
         from dataclasses import replace
 
+        from omnizip_cost.specs import require_thinker
         from omnizip_cost.workload import default_settings
 
         defaults = default_settings(spec)
@@ -120,7 +121,7 @@ class ClipOptions:
         }
         if self.max_pixels is not None and self.min_pixels is None:
             said["min_pixels"] = min(self.max_pixels, defaults.min_pixels)
-        least = spec.vision.pixels_per_token**2
+        least = require_thinker(spec).vision.pixels_per_token ** 2
         if self.max_pixels is not None and self.max_pixels < least:
             raise InvalidValueError(
                 "input", "--max-pixels", f"at least {least}, one token's worth", self.max_pixels
@@ -147,7 +148,7 @@ class InputOptions(ClipOptions):
 
     tokens: TokensOption = None
 
-    def workload(self, spec: ThinkerSpec) -> Workload:
+    def workload(self, spec: ModelSpec) -> Workload:
         """Return the workload described, from exactly one source."""
         from omnizip_cost.workload import bare_workload
 

@@ -15,7 +15,7 @@ from omnizip_cost.errors import InvalidValueError, PluginError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan, Setting
-    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import Workload
 
 MethodOption = Annotated[
@@ -107,12 +107,12 @@ class MethodOptions:
                 chosen += default_settings(name)
         return chosen
 
-    def plans(self, work: Workload, spec: ThinkerSpec) -> list[Plan]:
+    def plans(self, work: Workload, spec: ModelSpec) -> list[Plan]:
         """Return the plan of every setting on this workload."""
         plans = [self.plan(setting, work, spec) for setting in self.settings()]
         return list(dict.fromkeys(plans))
 
-    def plan(self, setting: Setting, work: Workload, spec: ThinkerSpec) -> Plan:
+    def plan(self, setting: Setting, work: Workload, spec: ModelSpec) -> Plan:
         """Return the plan of one setting on this workload."""
         from omnizip_cost.compression import make_plan, require_method
 

@@ -111,7 +111,7 @@ def measure(
     from omnizip_cost.profiling.capacity import require_room
     from omnizip_cost.results import MeasurementStore
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint, quieten_transformers
-    from omnizip_cost.specs import load_spec, parameter_counts
+    from omnizip_cost.specs import load_spec, parameter_counts, require_thinker
 
     if rounds is not None and rounds < 1:
         raise InvalidValueError("profile", "--rounds", "1 or more", rounds)
@@ -128,7 +128,7 @@ def measure(
         inputs = inputs_of(options, spec, dtype=precision, device=device)
     else:
         assert model is not None
-        spec = load_spec(model)
+        spec = require_thinker(load_spec(model))
         options.workload(spec)
         require_room(spec.name, parameter_counts(spec)["total"], dtype=precision, device=device)
         inputs = inputs_of(options, spec, dtype=precision, device=device)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from omnizip_cost.compression import Plan, Setting
     from omnizip_cost.cost import CostRow, Overhead, StepRow
     from omnizip_cost.cost.overhead import PlanAt
-    from omnizip_cost.specs import ThinkerSpec
+    from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import Workload
 
 
-def plans_at(methods: MethodOptions, work: Workload, spec: ThinkerSpec) -> dict[Plan, PlanAt]:
+def plans_at(methods: MethodOptions, work: Workload, spec: ModelSpec) -> dict[Plan, PlanAt]:
     """Each setting's plan of this input, and the function that plans it for any other."""
 
     def planner(setting: Setting) -> PlanAt:
@@ -28,7 +28,7 @@ def plans_at(methods: MethodOptions, work: Workload, spec: ThinkerSpec) -> dict[
 
 
 def prices(
-    spec: ThinkerSpec, work: Workload, plan: Plan, plan_at: PlanAt, names: list[str]
+    spec: ModelSpec, work: Workload, plan: Plan, plan_at: PlanAt, names: list[str]
 ) -> dict[str, Overhead]:
     """Selection under each convention that counts it; none where nothing is chosen."""
     from omnizip_cost.cost import overhead, selection_ops
@@ -51,7 +51,7 @@ def price_columns(row: CostRow, price: Overhead | None) -> dict[str, object]:
     }
 
 
-def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) -> None:
+def print_prices(spec: ModelSpec, priced: list[tuple[Plan, Overhead | None]]) -> None:
     """One line per configuration that chooses tokens: what choosing costs, and when it pays."""
     from omnizip_cost.cost import MOST_TOKENS, selection_ops
     from omnizip_cost.units import GIGA, TERA, fixed
@@ -99,7 +99,7 @@ def print_prices(spec: ThinkerSpec, priced: list[tuple[Plan, Overhead | None]]) 
     )
 
 
-def print_steps(spec: ThinkerSpec, work: Workload, listed: Mapping[Plan, list[StepRow]]) -> None:
+def print_steps(spec: ModelSpec, work: Workload, listed: Mapping[Plan, list[StepRow]]) -> None:
     """One line per step of each configuration, in the order in which they run."""
     from omnizip_cost.units import GIGA, MEGA, fixed
 

@@ -6,10 +6,10 @@ from omnizip_cost.compression.plan import Plan, WindowPlan
 from omnizip_cost.cost import count, selection_ops
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import MeasurementRow
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec
 
 
-def observed_plan(row: MeasurementRow, spec: ThinkerSpec) -> Plan:
+def observed_plan(row: MeasurementRow, spec: ModelSpec) -> Plan:
     """Plan with the counts that were really kept, as the measured row reports them.
 
     Totals are certain; a window's share of them is proportional.
@@ -62,7 +62,7 @@ def _windows(row: MeasurementRow) -> tuple[WindowPlan, ...]:
     )
 
 
-def stage_flops(row: MeasurementRow, spec: ThinkerSpec, convention: str) -> dict[str, int]:
+def stage_flops(row: MeasurementRow, spec: ModelSpec, convention: str) -> dict[str, int]:
     """FLOPs of the stages ``prefill`` (decoder and LM head), ``decode`` and ``selection``.
 
     ``selection`` is 0 under a convention that leaves it out, and absent where it is not known:
@@ -78,7 +78,7 @@ def stage_flops(row: MeasurementRow, spec: ThinkerSpec, convention: str) -> dict
     return stages
 
 
-def _selection_known(row: MeasurementRow, plan: Plan, spec: ThinkerSpec) -> bool:
+def _selection_known(row: MeasurementRow, plan: Plan, spec: ModelSpec) -> bool:
     if row.method == "full":
         return True
     return row.tokens_per_grid is not None and selection_ops(spec, plan) is not None

@@ -9,7 +9,7 @@ selection. Columns named ``prefill_speedup`` leave selection out on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
@@ -19,7 +19,7 @@ from omnizip_cost.compare.gap import SAME_WORK, Stages, explain, noise
 from omnizip_cost.cost import executed_convention
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import FlatRow, MeasurementRow
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec
 
 _CARRIED = (
     "model",
@@ -118,13 +118,13 @@ class CompareRow(FlatRow):
     scores: str = ""
 
 
-def compare(rows: Iterable[MeasurementRow], specs: dict[str, ThinkerSpec]) -> list[CompareRow]:
+def compare(rows: Iterable[MeasurementRow], specs: Mapping[str, ModelSpec]) -> list[CompareRow]:
     """Join measured cells with the counts of what they kept, in the order of the rows.
 
     Parameters
     ----------
     rows : iterable of MeasurementRow
-    specs : dict of ThinkerSpec
+    specs : mapping of str to ModelSpec
         By the model name that the rows carry.
 
     Raises
@@ -179,7 +179,7 @@ def _setting(row: MeasurementRow) -> tuple[object, ...]:
     )
 
 
-def _compare(stages: Stages, full: Stages, spec: ThinkerSpec) -> CompareRow:
+def _compare(stages: Stages, full: Stages, spec: ModelSpec) -> CompareRow:
     cell, reference = _any(stages), full["prefill"]
     names = {"eq9": "eq9", "exact": executed_convention(cell.attention), "torch": "torch"}
     whole = {kind: stage_flops(reference, spec, name) for kind, name in names.items()}

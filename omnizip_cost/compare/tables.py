@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost import CONVENTIONS, count, share_left, total_flops
 from omnizip_cost.results import FlatRow, MeasurementRow
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.workload.workload import Workload
 
 
@@ -66,13 +66,13 @@ def stage_rows(rows: Iterable[MeasurementRow]) -> list[StageRow]:
 
 
 def convention_rows(
-    spec: ThinkerSpec, plans: Mapping[str, Plan], work: Workload, decode: int
+    spec: ModelSpec, plans: Mapping[str, Plan], work: Workload, decode: int
 ) -> list[ConventionRow]:
     """Count labelled plans under all named conventions.
 
     Parameters
     ----------
-    spec : ThinkerSpec
+    spec : ModelSpec
     plans : mapping of label to Plan
         One of them of method ``full``: the ratio's denominator.
     work : Workload

@@ -21,14 +21,14 @@ from omnizip_cost.compression.settings import (
     require_settings,
 )
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.workload.workload import Workload
 
 
 def make_plan(
     method: str | Method | type[Method],
     workload: Workload,
-    spec: ThinkerSpec,
+    spec: ModelSpec,
     *,
     retained: float | None = None,
     audio_pruning: float | None = None,

@@ -9,9 +9,14 @@ from omnizip_cost.cost.conventions import (
     require_convention,
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
-from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
+from omnizip_cost.cost.encoders import (
+    ENCODER_FAMILIES,
+    audio_encoder_ops,
+    encoder_ops,
+    vision_encoder_ops,
+)
 from omnizip_cost.cost.overhead import Overhead, overhead
-from omnizip_cost.cost.rows import ENCODER_FAMILIES, CostRow, count, share_left, total_flops
+from omnizip_cost.cost.rows import CostRow, count, share_left, total_flops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops
 from omnizip_cost.cost.steps import StepRow, step_rows
 
@@ -31,6 +36,7 @@ __all__ = [
     "break_even",
     "count",
     "decoder_ops",
+    "encoder_ops",
     "executed_convention",
     "overhead",
     "require_convention",

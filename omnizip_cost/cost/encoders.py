@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omnizip_cost import formulas
+from omnizip_cost.cost.conventions import Convention
 from omnizip_cost.cost.decoder import Op, OperatorClass
-from omnizip_cost.specs.spec import AudioEncoderSpec, VisionEncoderSpec
+from omnizip_cost.specs.spec import AudioEncoderSpec, ThinkerSpec, VisionEncoderSpec
+from omnizip_cost.workload.workload import Workload
+
+ENCODER_FAMILIES = ("qwen2.5-omni",)
+"""Families whose encoders are counted; for others the encoder rows are absent, never zero."""
 
 _CONV_KERNEL = 3
 """Both 1-D convolutions of the audio encoder have kernel size 3; the second has stride 2."""
@@ -50,6 +55,16 @@ def attention_blocks(audio: AudioEncoderSpec, mel_frames: int) -> list[int]:
     block *= audio.mel_frames_per_block // audio.mel_frames_per_chunk
     whole, rest = divmod(positions, block)
     return [block] * whole + [rest] * bool(rest)
+
+
+def encoder_ops(spec: ThinkerSpec, workload: Workload, convention: Convention) -> Iterator[Op]:
+    """Ops of both encoders on one workload; none of a family whose encoders are not counted."""
+    if spec.family not in ENCODER_FAMILIES:
+        return
+    yield from audio_encoder_ops(
+        spec.audio, workload.mel_frames, as_executed=convention.counts_padding
+    )
+    yield from vision_encoder_ops(spec.vision, workload.grid_thw)
 
 
 def audio_encoder_ops(

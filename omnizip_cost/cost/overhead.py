@@ -11,7 +11,7 @@ from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even, longest, same_mix
 from omnizip_cost.cost.conventions import Convention, require_convention
 from omnizip_cost.cost.rows import CostRow, count
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.workload.workload import Workload
 
 PlanAt = Callable[[Workload], Plan]
@@ -61,13 +61,13 @@ class Overhead:
 
 
 def overhead(
-    spec: ThinkerSpec, work: Workload, plan_at: PlanAt, convention: str | Convention
+    spec: ModelSpec, work: Workload, plan_at: PlanAt, convention: str | Convention
 ) -> Overhead | None:
     """Hold a method's selection against the prefill FLOPs it saves.
 
     Parameters
     ----------
-    spec : ThinkerSpec
+    spec : ModelSpec
     work : Workload
     plan_at : callable
         The method's plan, at one ratio, on any clip.
@@ -108,7 +108,7 @@ def overhead(
     )
 
 
-def _saved(spec: ThinkerSpec, work: Workload, rows: list[CostRow], convention: Convention) -> int:
+def _saved(spec: ModelSpec, work: Workload, rows: list[CostRow], convention: Convention) -> int:
     full = count(spec, make_plan("full", work, spec), convention, 0)
     return sum(row.flops for row in full) - sum(row.flops for row in rows) + _spent(rows)
 

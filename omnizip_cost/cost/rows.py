@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention, require_convention
 from omnizip_cost.cost.decoder import Op, decoder_ops
-from omnizip_cost.cost.encoders import audio_encoder_ops, vision_encoder_ops
+from omnizip_cost.cost.encoders import encoder_ops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops
 from omnizip_cost.errors import ConventionMismatchError, InvalidValueError
 from omnizip_cost.results.row import FlatRow
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec
 from omnizip_cost.workload.workload import Workload
-
-ENCODER_FAMILIES = ("qwen2.5-omni",)
-"""Families whose encoders are counted; for others the encoder rows are absent, never zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +45,7 @@ class CostRow(FlatRow):
 
 
 def count(
-    spec: ThinkerSpec,
+    spec: ModelSpec,
     plan: Plan,
     convention: str | Convention = "hardware",
     decode: int = EQ9_DECODE_STEPS,
@@ -60,7 +57,7 @@ def count(
 
     Parameters
     ----------
-    spec : ThinkerSpec
+    spec : ModelSpec
     plan : Plan
     convention : str or Convention
         A name of ``CONVENTIONS``: ``eq9``, ``torch``, ``hardware``, ...
@@ -92,17 +89,14 @@ def count(
             f"{len(plan.layer_av_tokens)} layers",
         )
     ops = list(decoder_ops(spec.text, plan, chosen, decode))
-    if workload is not None and chosen.encoders and spec.family in ENCODER_FAMILIES:
-        ops += audio_encoder_ops(spec.audio, workload.mel_frames, as_executed=chosen.counts_padding)
-        ops += vision_encoder_ops(spec.vision, workload.grid_thw)
+    if workload is not None and chosen.encoders and isinstance(spec, ThinkerSpec):
+        ops += encoder_ops(spec, workload, chosen)
     rows = list(_rows(spec, plan, chosen, ops))
     steps = selection_ops(spec, plan, dtype=dtype) if chosen.selection else None
     return [*rows, _selection_row(spec, plan, chosen, steps)] if steps else rows
 
 
-def _rows(
-    spec: ThinkerSpec, plan: Plan, convention: Convention, ops: list[Op]
-) -> Iterator[CostRow]:
+def _rows(spec: ModelSpec, plan: Plan, convention: Convention, ops: list[Op]) -> Iterator[CostRow]:
     for component, phase in dict.fromkeys((op.component, op.phase) for op in ops):
         part = [op for op in ops if (op.component, op.phase) == (component, phase)]
         yield _row(
@@ -117,7 +111,7 @@ def _rows(
 
 
 def _selection_row(
-    spec: ThinkerSpec, plan: Plan, convention: Convention, steps: tuple[SelectionOp, ...]
+    spec: ModelSpec, plan: Plan, convention: Convention, steps: tuple[SelectionOp, ...]
 ) -> CostRow:
     row = _row(
         spec,
@@ -136,7 +130,7 @@ def _selection_row(
 
 
 def _row(
-    spec: ThinkerSpec,
+    spec: ModelSpec,
     plan: Plan,
     convention: Convention,
     component: str,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.selection import selection_ops
 from omnizip_cost.results.row import FlatRow
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class StepRow(FlatRow):
     """Operators that torch dispatches, views apart; each is at least one launch."""
 
 
-def step_rows(spec: ThinkerSpec, plan: Plan, *, dtype: str = "bfloat16") -> list[StepRow]:
+def step_rows(spec: ModelSpec, plan: Plan, *, dtype: str = "bfloat16") -> list[StepRow]:
     """Steps of a plan's selection in their order, those of one name added up.
 
     Empty where nothing is chosen or the method does not state its steps. The sums are those of

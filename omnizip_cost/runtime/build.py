@@ -104,11 +104,11 @@ def load_checkpoint(
         When the folder or id is missing, incomplete, or not a checkpoint that can be read.
     InvalidValueError, UnsupportedModelError
     """
-    from omnizip_cost.specs import load_spec
+    from omnizip_cost.specs import load_spec, require_thinker
 
     target = _require_device("load_checkpoint", device)
     precision = require_dtype("load_checkpoint", dtype)
-    spec = load_spec(str(_config_file(path_or_id)))
+    spec = require_thinker(load_spec(str(_config_file(path_or_id))))
     model_class: Any = part_class(spec.family, "thinker")
     try:
         thinker, report = model_class.from_pretrained(

@@ -24,7 +24,7 @@ from omnizip_cost.runtime.selection import (
 from omnizip_cost.runtime.selection.builtin import SELECT
 from omnizip_cost.runtime.selection.call import problem_with
 from omnizip_cost.runtime.selection.layout import Run
-from omnizip_cost.specs import load_spec
+from omnizip_cost.specs import load_spec, require_thinker
 
 PROMISES: dict[str, str] = {
     "answers": "planned() and select() answer for every shape of clip",
@@ -166,7 +166,7 @@ class _Trial:
 
     def _state(self) -> str:
         """Ask for what a plan and its cost are made of; a breach is raised, in one sentence."""
-        case, work, spec = self.case, self.case.workload, load_spec("omni-tiny")
+        case, work, spec = self.case, self.case.workload, require_thinker(load_spec("omni-tiny"))
         chosen: dict[str, Any] = {**DEFAULTS, **case.settings}
         resolve_pruning(
             self.method,

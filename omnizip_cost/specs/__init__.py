@@ -4,16 +4,21 @@ from omnizip_cost.specs.load import bundled_names, bundled_source, load_spec, sp
 from omnizip_cost.specs.parameters import parameter_counts
 from omnizip_cost.specs.spec import (
     AudioEncoderSpec,
+    DecoderSpec,
     ExpertsSpec,
+    ModelSpec,
     TextSpec,
     ThinkerSpec,
     TokenIds,
     VisionEncoderSpec,
+    require_thinker,
 )
 
 __all__ = [
     "AudioEncoderSpec",
+    "DecoderSpec",
     "ExpertsSpec",
+    "ModelSpec",
     "TextSpec",
     "ThinkerSpec",
     "TokenIds",
@@ -22,5 +27,6 @@ __all__ = [
     "bundled_source",
     "load_spec",
     "parameter_counts",
+    "require_thinker",
     "spec_from_config",
 ]

@@ -15,14 +15,14 @@ from omnizip_cost.specs.section import Section
 from omnizip_cost.specs.spec import (
     AudioEncoderSpec,
     ExpertsSpec,
-    Family,
     TextSpec,
+    ThinkerFamily,
     ThinkerSpec,
     TokenIds,
     VisionEncoderSpec,
 )
 
-FALLBACKS: Mapping[Family, Mapping[str, Mapping[str, Any]]] = {
+FALLBACKS: Mapping[ThinkerFamily, Mapping[str, Mapping[str, Any]]] = {
     "qwen2.5-omni": {
         # Qwen2_5OmniThinkerConfig of transformers 5.17 and 5.23, except the last two: the class
         # has none, its own code needs the first, and Qwen2_5OmniTalkerConfig gives both.
@@ -75,7 +75,7 @@ FALLBACKS: Mapping[Family, Mapping[str, Mapping[str, Any]]] = {
 _QUANTIZATION_KEYS = ("quantization_config", "quantization", "compression_config")
 
 
-def read_thinker(thinker: Section, family: Family, *, name: str, source: str) -> ThinkerSpec:
+def read_thinker(thinker: Section, family: ThinkerFamily, *, name: str, source: str) -> ThinkerSpec:
     """Return the spec of one thinker section.
 
     Raises

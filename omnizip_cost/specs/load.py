@@ -21,14 +21,17 @@ from omnizip_cost.errors import (
 )
 from omnizip_cost.specs.families import FALLBACKS, read_thinker, refuse_quantization
 from omnizip_cost.specs.section import Section
-from omnizip_cost.specs.spec import Family, ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec, ThinkerFamily
 from omnizip_cost.units import MEBI
 
 _BUNDLED = ("qwen2.5-omni-7b", "qwen2.5-omni-3b", "qwen3-omni-30b-a3b", "omni-tiny")
 _DATA = Path(__file__).with_name("data")
 
-_WHOLE_MODELS: dict[str, Family] = {"qwen2_5_omni": "qwen2.5-omni", "qwen3_omni_moe": "qwen3-omni"}
-_THINKERS: dict[str, Family] = {
+_WHOLE_MODELS: dict[str, ThinkerFamily] = {
+    "qwen2_5_omni": "qwen2.5-omni",
+    "qwen3_omni_moe": "qwen3-omni",
+}
+_THINKERS: dict[str, ThinkerFamily] = {
     "qwen2_5_omni_thinker": "qwen2.5-omni",
     "qwen3_omni_moe_thinker": "qwen3-omni",
 }
@@ -56,7 +59,7 @@ def bundled_source(name: str) -> str:
     return load_bundled(name).source
 
 
-def load_spec(name_or_path: str | os.PathLike[str]) -> ThinkerSpec:
+def load_spec(name_or_path: str | os.PathLike[str]) -> ModelSpec:
     """Return the spec of a bundled model, or of a Hugging Face ``config.json``.
 
     Parameters
@@ -91,7 +94,7 @@ def load_spec(name_or_path: str | os.PathLike[str]) -> ThinkerSpec:
     return load_config(Path(name_or_path))
 
 
-def load_bundled(name: str) -> ThinkerSpec:
+def load_bundled(name: str) -> ModelSpec:
     """Return the spec of the bundled model ``name``."""
     if name not in _BUNDLED:
         raise UnknownNameError("model", name, _BUNDLED)
@@ -103,7 +106,7 @@ def load_bundled(name: str) -> ThinkerSpec:
     return _spec(path, record["config"], name=record["name"], source=record["source"])
 
 
-def load_config(path: Path) -> ThinkerSpec:
+def load_config(path: Path) -> ModelSpec:
     """Return the spec of the ``config.json`` at ``path`` or in the directory ``path``.
 
     Its name is the directory's, or the file's own when that is not ``config.json``.
@@ -119,7 +122,7 @@ def load_config(path: Path) -> ThinkerSpec:
     return _spec(path, document, name=name, source=f"{path}, read as given")
 
 
-def spec_from_config(config: Mapping[str, Any], name: str) -> ThinkerSpec:
+def spec_from_config(config: Mapping[str, Any], name: str) -> ModelSpec:
     """Return the spec of a config that is already in memory, as a measurement's sidecar keeps it.
 
     Raises
@@ -170,7 +173,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     return document
 
 
-def _spec(path: Path, document: dict[str, Any], *, name: str, source: str) -> ThinkerSpec:
+def _spec(path: Path, document: dict[str, Any], *, name: str, source: str) -> ModelSpec:
     whole = Section(path=str(path), label="", values=document, fallbacks={})
     refuse_quantization(whole)
     if "thinker_config" not in document:
@@ -194,7 +197,7 @@ def _spec(path: Path, document: dict[str, Any], *, name: str, source: str) -> Th
     return read_thinker(thinker, inner, name=name, source=source)
 
 
-def _family(section: Section, known: dict[str, Family]) -> Family:
+def _family(section: Section, known: dict[str, ThinkerFamily]) -> ThinkerFamily:
     """Return the family that the section's ``model_type`` names."""
     kind = section.values.get("model_type")
     if kind is None:

@@ -1,4 +1,4 @@
-"""How many weights a thinker has, module by module, as exact integers.
+"""How many weights a model has, module by module, as exact integers.
 
 Each function spells one module out: weight matrices first, then biases and norms. Sources: the
 modules of transformers 5.17 and 5.23, models/qwen2_5_omni and models/qwen3_omni_moe; witness: the
@@ -11,6 +11,7 @@ from omnizip_cost.specs.spec import (
     AudioEncoderSpec,
     ExpertsSpec,
     Family,
+    ModelSpec,
     TextSpec,
     ThinkerSpec,
     VisionEncoderSpec,
@@ -23,8 +24,8 @@ _BOS_EOS = 2
 """Rows of Qwen2.5-Omni's embedding of audio begin and end."""
 
 
-def parameter_counts(spec: ThinkerSpec) -> dict[str, int]:
-    """Count the weights of each part of the thinker.
+def parameter_counts(spec: ModelSpec) -> dict[str, int]:
+    """Count the weights of each part of the model.
 
     Returns
     -------
@@ -38,9 +39,10 @@ def parameter_counts(spec: ThinkerSpec) -> dict[str, int]:
     >>> parameter_counts(load_spec("qwen2.5-omni-7b"))["total"]
     8931813888
     """
+    thinker = spec if isinstance(spec, ThinkerSpec) else None
     parts = {
-        "audio_encoder": audio_encoder(spec.audio),
-        "vision_encoder": vision_encoder(spec.vision, spec.family),
+        "audio_encoder": audio_encoder(thinker.audio) if thinker else 0,
+        "vision_encoder": vision_encoder(thinker.vision, thinker.family) if thinker else 0,
         "text_model": text_model(spec.text),
         "lm_head": 0 if spec.text.tied_embeddings else spec.text.vocab_size * spec.text.hidden_size,
     }

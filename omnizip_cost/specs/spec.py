@@ -1,4 +1,4 @@
-"""The spec: frozen facts about one omnimodal thinker (decoder and both encoders).
+"""The spec: frozen facts about one model, an omnimodal thinker or a decoder alone.
 
 Letters follow the paper: ``d`` hidden size, ``m`` FFN width, ``h`` query heads, ``g`` key/value
 heads, ``a`` head size, ``T`` layers, ``V`` vocabulary.
@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, UnsupportedModelError
 
-Family = Literal["qwen2.5-omni", "qwen3-omni"]
+ThinkerFamily = Literal["qwen2.5-omni", "qwen3-omni"]
+DecoderFamily = Literal["llama", "mistral", "qwen2", "qwen3", "phi3"]
+Family = ThinkerFamily | DecoderFamily
 
 
 def _require_positive(record: object, *names: str) -> None:
@@ -189,21 +191,52 @@ class TokenIds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThinkerSpec:
-    """One thinker: decoder, encoders, token ids and timing, with the source of the facts."""
+class ModelSpec:
+    """One model whose cost is known: its decoder, with the source of the facts."""
 
     name: str
     family: Family
     text: TextSpec
+    source: str
+    config: Mapping[str, Any] = field(repr=False, compare=False)
+    """The part of ``config.json`` that was read, as published, to build the module from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderSpec(ModelSpec):
+    """A dense decoder alone: the backbone of an omnimodal model, or a language model."""
+
+    family: DecoderFamily
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkerSpec(ModelSpec):
+    """One omnimodal thinker: decoder, both encoders, token ids and timing."""
+
+    family: ThinkerFamily
     audio: AudioEncoderSpec
     vision: VisionEncoderSpec
     tokens: TokenIds
     position_ids_per_second: int
     seconds_per_window: int | None
     """Length of an interleaving window (2 s); None: audio follows each video grid."""
-    source: str
-    config: Mapping[str, Any] = field(repr=False, compare=False)
-    """The thinker's part of ``config.json`` as published, to build the module from."""
 
     def __post_init__(self) -> None:
         _require_positive(self, "position_ids_per_second")
+
+
+def require_thinker(spec: ModelSpec) -> ThinkerSpec:
+    """Return ``spec`` where it hears and sees; a decoder alone knows no clip.
+
+    Raises
+    ------
+    UnsupportedModelError
+    """
+    if not isinstance(spec, ThinkerSpec):
+        raise UnsupportedModelError(
+            spec.name,
+            f"a decoder of family {spec.family} alone has no audio or vision encoder, so a clip "
+            "means nothing to it",
+            "give a number of tokens (--tokens N) instead",
+        )
+    return spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Real
 
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec, require_thinker
 from omnizip_cost.workload.layout import runs, windows
 from omnizip_cost.workload.lengths import (
     HOP_SAMPLES,
@@ -33,7 +33,7 @@ MAX_SECONDS = 86_400
 
 
 def workload(
-    spec: ThinkerSpec,
+    spec: ModelSpec,
     *,
     seconds: float,
     pixels: tuple[int, int] | None,
@@ -61,7 +61,10 @@ def workload(
     InvalidValueError
         Nothing to see or hear; a duration that is not positive, not finite, beyond a day, or too
         short for one temporal grid or one audio token; a frame size no processor takes.
+    UnsupportedModelError
+        A decoder alone, which has no encoders.
     """
+    spec = require_thinker(spec)
     duration_s = _checked_seconds(seconds)
     if pixels is None and not audio:
         raise InvalidValueError(

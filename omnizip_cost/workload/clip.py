@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnizip_cost.errors import InvalidValueError, MediaError
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec, require_thinker
 from omnizip_cost.workload.build import DEFAULT_TEXT_TOKENS, assemble, sound_cut_note
 from omnizip_cost.workload.decode import decoded_sound, sampled_frames
 from omnizip_cost.workload.lengths import (
@@ -88,7 +88,7 @@ class _Intake:
 
 def clip_workload(
     path: str | Path,
-    spec: ThinkerSpec,
+    spec: ModelSpec,
     *,
     settings: VideoSettings | None = None,
     text_tokens: int = DEFAULT_TEXT_TOKENS,
@@ -109,6 +109,7 @@ def clip_workload(
     MediaError
         The file cannot be read, or holds too little of both video and sound for one token.
     """
+    spec = require_thinker(spec)
     settings = settings or default_settings(spec)
     intake = _intake(Path(path), spec, settings, max_seconds)
     return assemble(
@@ -126,7 +127,7 @@ def clip_workload(
 
 def decode_clip(
     path: str | Path,
-    spec: ThinkerSpec,
+    spec: ModelSpec,
     settings: VideoSettings | None = None,
     *,
     max_seconds: float | None = None,
@@ -141,6 +142,7 @@ def decode_clip(
     MediaError
         As `clip_workload`.
     """
+    spec = require_thinker(spec)
     settings = settings or default_settings(spec)
     intake = _intake(Path(path), spec, settings, max_seconds)
     frames, notes, video = None, intake.notes, intake.video

@@ -6,7 +6,7 @@ import math
 from numbers import Integral
 
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec, require_thinker
 from omnizip_cost.workload.workload import VideoSettings
 
 MIN_TOKENS_PER_FRAME = 128
@@ -23,13 +23,13 @@ CAP_FLOOR = 1.05
 """``cap_pixels_per_frame`` never goes below this multiple of ``min_pixels``."""
 
 
-def default_settings(spec: ThinkerSpec) -> VideoSettings:
+def default_settings(spec: ModelSpec) -> VideoSettings:
     """Return the settings of the model's own processor: 128 to 768 tokens' worth of pixels.
 
     A token covers 28 x 28 pixels in Qwen2.5-Omni and 32 x 32 in Qwen3-Omni. Both are sampled at
     2 frames/s, as in the paper; Qwen3-Omni's processor falls back on 1 when it is given no fps.
     """
-    area = spec.vision.pixels_per_token**2
+    area = require_thinker(spec).vision.pixels_per_token ** 2
     return VideoSettings(
         min_pixels=MIN_TOKENS_PER_FRAME * area, max_pixels=MAX_TOKENS_PER_FRAME * area
     )

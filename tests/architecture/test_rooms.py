@@ -23,6 +23,8 @@ ROOMS = (
     "cost",
     "symbolic",
     "latency",
+    "sweep",
+    "audit",
     "simulate",
     "runtime",
     "plugin",
@@ -43,6 +45,8 @@ LIBRARIES = {
     "cost": {"numpy"},
     "symbolic": {"sympy"},
     "latency": {"numpy", "scipy"},
+    "sweep": {"numpy"},
+    "audit": {"numpy"},
     "simulate": {"numpy", "simpy"},
     "runtime": {"torch", "transformers", "numpy", "PIL", "safetensors"},
     "profiling": {"torch", "psutil", "numpy", "pandas"},
@@ -54,8 +58,8 @@ LIBRARIES = {
 
 SHUT_DOORS = {
     "cost": {"hardware"},
-    "profiling": {"cost", "latency", "compare", "symbolic", "simulate"},
-    "plotting": {"cost", "compare", "latency", "compression", "numpy"},
+    "profiling": {"cost", "latency", "compare", "symbolic", "audit", "sweep", "simulate"},
+    "plotting": {"cost", "compare", "latency", "compression", "symbolic", "audit", "numpy"},
 }
 
 

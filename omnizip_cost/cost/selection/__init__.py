@@ -22,7 +22,7 @@ from omnizip_cost.cost.selection.rivals import dycoke_steps, fastv_steps, random
 from omnizip_cost.cost.selection.scores import audio_score_steps, video_score_steps
 from omnizip_cost.cost.selection.visionzip import visionzip_steps
 from omnizip_cost.errors import InvalidValueError, PluginError, UnknownNameError
-from omnizip_cost.specs.spec import ThinkerSpec
+from omnizip_cost.specs.spec import ModelSpec, require_thinker
 from omnizip_cost.units import BYTES_PER_ELEMENT
 
 __all__ = ["SelectionOp", "prunes", "selection_ops"]
@@ -39,13 +39,13 @@ _STEPS: dict[str, Steps] = {
 
 
 def selection_ops(
-    spec: ThinkerSpec, plan: Plan, *, dtype: str = "bfloat16"
+    spec: ModelSpec, plan: Plan, *, dtype: str = "bfloat16"
 ) -> tuple[SelectionOp, ...] | None:
     """Steps by which the plan's method chooses its tokens; none where nothing is chosen.
 
     Parameters
     ----------
-    spec : ThinkerSpec
+    spec : ModelSpec
     plan : Plan
         Of a described clip; a bare token count has no layout, so nothing can be chosen in it.
     dtype : {"bfloat16", "float16", "float32"}
@@ -72,7 +72,7 @@ def selection_ops(
         method = plan.found()
     except (UnknownNameError, PluginError):  # measured elsewhere, where its package was at hand
         return None
-    prompt = PlannedPrompt(spec=spec, plan=plan, dtype=dtype)
+    prompt = PlannedPrompt(spec=require_thinker(spec), plan=plan, dtype=dtype)
     own = _own(prompt, method)
     return None if own is None else (*_scores(prompt, method.scores), *own, _gather(prompt))
 
