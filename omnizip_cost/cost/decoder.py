@@ -24,6 +24,9 @@ class Op:
     phase: Phase
     operator: OperatorClass
     layers: int
+    """How many layers of the component do this work, one after another."""
+    first_layer: int = 0
+    """Number of the first of them."""
     tokens: float
     """Tokens (queries) that pass through each of the layers."""
     multiply_adds: float
@@ -86,6 +89,7 @@ def decoder_ops(
     """
     tokens = layer_tokens(plan, convention)
     layers = [(_Layer.of(text, convention, index), n) for index, n in enumerate(tokens)]
+    first = 0
     for (layer, n), group in groupby(layers):
         count = sum(1 for _ in group)
         pairs = (
@@ -93,15 +97,16 @@ def decoder_ops(
             if convention.attention == "causal"
             else formulas.full_pairs_doubled(n, n)
         )
-        yield from _layer_ops("prefill", layer, count, n, pairs)
+        yield from _layer_ops("prefill", layer, first, count, n, pairs)
         if convention.decode and decode_steps:
             pairs = formulas.decode_pairs_doubled(n, decode_steps)
-            yield from _layer_ops("decode", layer, count, decode_steps, pairs)
+            yield from _layer_ops("decode", layer, first, count, decode_steps, pairs)
+        first += count
     yield from _head_ops(text, tokens[-1], convention, decode_steps)
 
 
 def _layer_ops(
-    phase: Phase, layer: _Layer, count: int, n: float, pairs_doubled: float
+    phase: Phase, layer: _Layer, first: int, count: int, n: float, pairs_doubled: float
 ) -> Iterator[Op]:
     work: dict[OperatorClass, float] = {
         "projection": formulas.projections(n, layer.d, layer.q, layer.kv),
@@ -116,6 +121,7 @@ def _layer_ops(
                 phase=phase,
                 operator=operator,
                 layers=count,
+                first_layer=first,
                 tokens=n,
                 multiply_adds=count * multiply_adds,
             )
