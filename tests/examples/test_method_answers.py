@@ -23,6 +23,11 @@ WINDOWS = len(WORK.windows)
 PAIR = {"audio_pruning": 0.5, "video_pruning": 0.5}
 
 
+def _named(value: Any) -> str:
+    """Name a case the same in every process: a function's text holds its address."""
+    return value.__name__ if callable(value) else str(value)
+
+
 def answering(name: str, answer: Any) -> First:
     """Return a sound method but for one answer: a value, or an error to raise."""
 
@@ -57,7 +62,7 @@ def one_sentence(caught: pytest.ExceptionInfo[PluginError], words: str) -> None:
         ({"notes": "a text"}, "notes as a tuple of texts, got 'a text'"),
         ({"notes": (1,)}, "notes as a tuple of texts, got (1,)"),
     ],
-    ids=str,
+    ids=_named,
 )
 def test_what_stands_beside_the_counts_is_checked(beside: dict[str, Any], words: str) -> None:
     with pytest.raises(PluginError) as caught:
@@ -92,7 +97,7 @@ def test_counts_may_come_as_arrays() -> None:
         ("audio_expected", "many", PAIR, "audio tokens, got 'many'"),
         ("audio_expected", 10**9, PAIR, f"0 to {WORK.audio_tokens} audio tokens, got 1000000000"),
     ],
-    ids=str,
+    ids=_named,
 )
 def test_ratios_are_checked(name: str, answer: Any, asked: dict[str, float], words: str) -> None:
     with pytest.raises(PluginError) as caught:
@@ -116,7 +121,7 @@ def torn() -> Any:
         ("steps", "must return named SelectionOps, or None, got 's'"),
         ([SelectionOp(name=3)], "must return named SelectionOps"),  # type: ignore[arg-type]
     ],
-    ids=str,
+    ids=_named,
 )
 def test_steps_are_checked(answer: Any, words: str) -> None:
     plan = oz.plan(answering("selection_ops", answer), WORK, SPEC, retained=0.5)
