@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.conventions import Convention
+from omnizip_cost.formulas import Number
 from omnizip_cost.specs.spec import TextSpec
 
 Phase = Literal["prefill", "decode"]
@@ -34,7 +35,7 @@ class Op:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Layer:
+class LayerWidths:
     """Widths of one decoder layer as a convention sees them."""
 
     d: int
@@ -46,7 +47,8 @@ class _Layer:
     """Outputs of the router: the experts of a sparse layer, 0 of a plain one."""
 
     @classmethod
-    def of(cls, text: TextSpec, convention: Convention, index: int) -> _Layer:
+    def of(cls, text: TextSpec, convention: Convention, index: int) -> LayerWidths:
+        """Return the widths of layer ``index``."""
         width, router = text.intermediate_size, 0
         experts = text.experts
         if experts is not None and index not in experts.dense_layers:
@@ -61,6 +63,16 @@ class _Layer:
             ffn_matrices=convention.ffn_matrices or text.ffn_matrices,
             router=router,
         )
+
+
+class LayerGroup(NamedTuple):
+    """Consecutive layers of equal widths that see equally many tokens."""
+
+    widths: LayerWidths
+    tokens: Any
+    """What was given for these layers: a count, or a name that stands for an array of counts."""
+    first: int
+    layers: int
 
 
 def layer_tokens(plan: Plan, convention: Convention) -> tuple[float, ...]:
@@ -79,6 +91,56 @@ def layer_tokens(plan: Plan, convention: Convention) -> tuple[float, ...]:
     return plan.layer_av_tokens
 
 
+def layer_groups(
+    text: TextSpec, convention: Convention, tokens: Sequence[Any]
+) -> Iterator[LayerGroup]:
+    """Layers in groups of equals.
+
+    Parameters
+    ----------
+    text : TextSpec
+    convention : Convention
+    tokens : sequence of length T
+        Of each layer: a count, or any name that tells one count from another.
+    """
+    seen = [(LayerWidths.of(text, convention, index), n) for index, n in enumerate(tokens)]
+    first = 0
+    for (widths, n), group in groupby(seen):
+        layers = sum(1 for _ in group)
+        yield LayerGroup(widths, n, first, layers)
+        first += layers
+
+
+def prefill_work(
+    widths: LayerWidths, convention: Convention, n: Number
+) -> dict[OperatorClass, Number]:
+    """Multiply-adds of one layer's prefill; ``n`` is a number or an array of any shape."""
+    pairs = (
+        formulas.causal_pairs_doubled(n)
+        if convention.attention == "causal"
+        else formulas.full_pairs_doubled(n, n)
+    )
+    return _work(widths, n, pairs)
+
+
+def decode_work(widths: LayerWidths, n: Number, steps: Number) -> dict[OperatorClass, Number]:
+    """Multiply-adds of one layer in all R = ``steps`` decode steps after ``n`` cached tokens.
+
+    Numbers, or arrays whose shapes go together.
+    """
+    return _work(widths, steps, formulas.decode_pairs_doubled(n, steps))
+
+
+def head_work(
+    text: TextSpec, convention: Convention, n: Number, decode_steps: Number
+) -> dict[Phase, Number]:
+    """Multiply-adds of the LM head by phase; empty where the convention leaves it out."""
+    return {
+        phase: formulas.linear(positions, text.hidden_size, text.vocab_size)
+        for phase, positions in _head_positions(convention, n, decode_steps).items()
+    }
+
+
 def decoder_ops(
     text: TextSpec, plan: Plan, convention: Convention, decode_steps: int
 ) -> Iterator[Op]:
@@ -88,59 +150,55 @@ def decoder_ops(
     the tokens cached there plus ``i``.
     """
     tokens = layer_tokens(plan, convention)
-    layers = [(_Layer.of(text, convention, index), n) for index, n in enumerate(tokens)]
-    first = 0
-    for (layer, n), group in groupby(layers):
-        count = sum(1 for _ in group)
-        pairs = (
-            formulas.causal_pairs_doubled(n)
-            if convention.attention == "causal"
-            else formulas.full_pairs_doubled(n, n)
-        )
-        yield from _layer_ops("prefill", layer, first, count, n, pairs)
+    for group in layer_groups(text, convention, tokens):
+        n = group.tokens
+        yield from _layer_ops("prefill", group, n, prefill_work(group.widths, convention, n))
         if convention.decode and decode_steps:
-            pairs = formulas.decode_pairs_doubled(n, decode_steps)
-            yield from _layer_ops("decode", layer, first, count, decode_steps, pairs)
-        first += count
-    yield from _head_ops(text, tokens[-1], convention, decode_steps)
+            work = decode_work(group.widths, n, decode_steps)
+            yield from _layer_ops("decode", group, decode_steps, work)
+    heads = _head_positions(convention, tokens[-1], decode_steps)
+    for phase, multiply_adds in head_work(text, convention, tokens[-1], decode_steps).items():
+        if phase == "prefill" or decode_steps:
+            yield Op(
+                component="lm_head",
+                phase=phase,
+                operator="lm_head",
+                layers=1,
+                tokens=heads[phase],
+                multiply_adds=multiply_adds,
+            )
+
+
+def _work(widths: LayerWidths, n: Number, pairs_doubled: Number) -> dict[OperatorClass, Number]:
+    return {
+        "projection": formulas.projections(n, widths.d, widths.q, widths.kv),
+        "attention": formulas.attention(pairs_doubled, widths.q),
+        "ffn": formulas.feed_forward(n, widths.d, widths.m, widths.ffn_matrices),
+        "router": formulas.linear(n, widths.d, widths.router),
+    }
 
 
 def _layer_ops(
-    phase: Phase, layer: _Layer, first: int, count: int, n: float, pairs_doubled: float
+    phase: Phase, group: LayerGroup, n: float, work: dict[OperatorClass, Number]
 ) -> Iterator[Op]:
-    work: dict[OperatorClass, float] = {
-        "projection": formulas.projections(n, layer.d, layer.q, layer.kv),
-        "attention": formulas.attention(pairs_doubled, layer.q),
-        "ffn": formulas.feed_forward(n, layer.d, layer.m, layer.ffn_matrices),
-        "router": formulas.linear(n, layer.d, layer.router),
-    }
     for operator, multiply_adds in work.items():
         if multiply_adds:
             yield Op(
                 component="llm",
                 phase=phase,
                 operator=operator,
-                layers=count,
-                first_layer=first,
+                layers=group.layers,
+                first_layer=group.first,
                 tokens=n,
-                multiply_adds=count * multiply_adds,
+                multiply_adds=group.layers * multiply_adds,
             )
 
 
-def _head_ops(
-    text: TextSpec, tokens: float, convention: Convention, decode_steps: int
-) -> Iterator[Op]:
+def _head_positions(convention: Convention, n: Number, decode_steps: Number) -> dict[Phase, Number]:
+    """Positions whose logits are counted, by phase."""
     if convention.lm_head == "none":
-        return
-    positions: dict[Phase, float] = {"prefill": tokens if convention.lm_head == "every" else 1}
-    if convention.decode and decode_steps:
+        return {}
+    positions: dict[Phase, Number] = {"prefill": n if convention.lm_head == "every" else 1}
+    if convention.decode:
         positions["decode"] = decode_steps
-    for phase, n in positions.items():
-        yield Op(
-            component="lm_head",
-            phase=phase,
-            operator="lm_head",
-            layers=1,
-            tokens=n,
-            multiply_adds=formulas.linear(n, text.hidden_size, text.vocab_size),
-        )
+    return positions
