@@ -8,10 +8,22 @@ says how many FLOPs one multiply-add is.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
 from typing import Any
 
 Number = Any
 """An int, a float, a NumPy array or a SymPy expression."""
+
+
+def added(terms: Iterable[Number]) -> Number:
+    """Sum of the terms, strictly first to last.
+
+    ``sum`` of floats compensates from Python 3.12 on: the last bit of a real-valued count would
+    depend on the interpreter, and differ from that of an array of counts.
+    """
+    return reduce(add, terms, 0)
 
 
 def linear(n: Number, d_in: Number, d_out: Number) -> Number:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention, require_convention
 from omnizip_cost.cost.decoder import Op, decoder_ops
@@ -106,7 +107,7 @@ def _rows(spec: ModelSpec, plan: Plan, convention: Convention, ops: list[Op]) ->
             component,
             phase,
             tokens=round(part[-1].tokens),
-            multiply_adds=sum(op.multiply_adds for op in part),
+            multiply_adds=formulas.added(op.multiply_adds for op in part),
         )
 
 
