@@ -101,7 +101,7 @@ def _print(
 ) -> None:
     """One line per configuration; every convention in a column of its own, never summed."""
     from omnizip_cost.compression import make_plan
-    from omnizip_cost.cost import ENCODER_FAMILIES, count, share_left, total_flops
+    from omnizip_cost.cost import count, share_left, total_flops
     from omnizip_cost.units import TERA
 
     full = make_plan("full", work, spec)
@@ -122,17 +122,11 @@ def _print(
             total = total_flops(groups[name])
             line.append(f"{total / TERA:,.4g} ({share_left(total, whole[name]):.1%})")
         lines.append(line)
-    known = ", ".join(ENCODER_FAMILIES)
     notes = [
         f"Prefill of {work.tokens:,} tokens ({work.av_tokens:,} audio+video) and {decode} decoded "
         "tokens; LM head, encoders and selection are inside where a convention counts them. "
         "Columns follow different conventions (see `conventions`): never add or divide across "
         "them.",
-        *(
-            [f"The encoders of {spec.family} are not counted: those of {known} are."]
-            if work.windows and spec.family not in ENCODER_FAMILIES
-            else []
-        ),
         *dict.fromkeys(note for plan, _ in counted for note in plan.notes),
         *work.notes,
     ]

@@ -10,7 +10,6 @@ from omnizip_cost.cost.conventions import (
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import (
-    ENCODER_FAMILIES,
     audio_encoder_ops,
     encoder_ops,
     vision_encoder_ops,
@@ -22,7 +21,6 @@ from omnizip_cost.cost.steps import StepRow, step_rows
 
 __all__ = [
     "CONVENTIONS",
-    "ENCODER_FAMILIES",
     "EQ9_DECODE_STEPS",
     "MOST_TOKENS",
     "BreakEven",

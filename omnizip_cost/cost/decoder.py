@@ -14,7 +14,11 @@ from omnizip_cost.formulas import Number
 from omnizip_cost.specs.spec import TextSpec
 
 Phase = Literal["prefill", "decode"]
-OperatorClass = Literal["projection", "attention", "ffn", "router", "lm_head", "convolution"]
+OperatorClass = Literal[
+    "projection", "attention", "ffn", "router", "lm_head", "convolution", "connector"
+]
+"""What kind of product. ``connector`` leads from an encoder's width to the decoder's: mergers, last
+projections; ``convolution`` from pixels or mel bins to the encoder's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class LayerWidths:
     ffn_matrices: int
     router: int
     """Outputs of the router: the experts of a sparse layer, 0 of a plain one."""
+    window: int | None
+    """W of a layer that slides, where widths are those built; it bounds causal and cached keys."""
 
     @classmethod
     def of(cls, text: TextSpec, convention: Convention, index: int) -> LayerWidths:
@@ -62,6 +68,7 @@ class LayerWidths:
             m=width,
             ffn_matrices=convention.ffn_matrices or text.ffn_matrices,
             router=router,
+            window=text.window_of(index) if grouped else None,
         )
 
 
@@ -147,7 +154,9 @@ def decoder_ops(
     """Ops of the decoder stack and the LM head, layer group by layer group.
 
     Prefill runs each layer on its own token count; decode step ``i`` of R sees, in each layer,
-    the tokens cached there plus ``i``.
+    the tokens cached there plus ``i``, or the window's where the layer slides: its cache holds
+    W - 1 tokens, and the step's own is the last. Full pairs stay n^2 there, as stock code masks
+    what a window hides and multiplies it all the same.
     """
     tokens = layer_tokens(plan, convention)
     for group in layer_groups(text, convention, tokens):

@@ -65,7 +65,7 @@ def count(
     decode : int
         R: decode steps, all together in one row; step i sees n + i keys.
     workload : Workload, optional
-        Adds the encoders' rows under conventions that count them (Qwen2.5-Omni).
+        Adds the encoders' rows under conventions that count them.
     dtype : {"bfloat16", "float16", "float32"}
         Of the prompt's rows, for the bytes that selection moves.
 
