@@ -12,6 +12,7 @@ import typer
 from omnizip_cost.cli.allocate import allocate_command
 from omnizip_cost.cli.compare import compare_command
 from omnizip_cost.cli.demo import demo_command
+from omnizip_cost.cli.devices import devices_command
 from omnizip_cost.cli.figures import figures_command, report_command
 from omnizip_cost.cli.flops import flops_command
 from omnizip_cost.cli.known import conventions_command, methods_command, models_command
@@ -30,6 +31,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo_command,
     "models": models_command,
+    "devices": devices_command,
     "methods": methods_command,
     "conventions": conventions_command,
     "tokens": tokens_command,

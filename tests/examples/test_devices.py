@@ -1,0 +1,106 @@
+"""Devices: the record, a file of one's own, and refusals in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from omnizip_cost.cli.app import run
+from omnizip_cost.errors import InputFileError, InvalidValueError, UnknownNameError
+from omnizip_cost.hardware import Device, bundled_devices, load_device, plain_dtype
+
+OWN = """
+name = "my-card"
+title = "My card"
+architecture = "Ampere"
+source = "measured at home"
+bandwidth_gb_per_s = 448.5
+memory_gib = 16
+peak_tflop_per_s = { bf16 = 76.7, fp32 = 19.2 }
+"""
+
+
+def test_every_record_has_a_source_and_whole_amounts() -> None:
+    devices = bundled_devices()
+    assert len(devices) == 16
+    for name, device in devices.items():
+        assert device.name == name
+        assert len(device.source) > 40
+        assert all(type(peak) is int for peak in device.peak_flop_per_s.values())
+        assert device.memory_bytes % 2**30 == 0
+
+
+def test_units_are_converted_without_a_rounding(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN)
+    device = load_device(path)
+    assert device.peak("bfloat16") == 76_700_000_000_000
+    assert device.bandwidth_bytes_per_s == 448_500_000_000
+    assert device.memory_bytes == 16 * 2**30
+    assert device.ridge_flop_per_byte() == pytest.approx(171.01, abs=0.01)
+    assert str(device) == "My card (76.7 TFLOP/s dense bf16)"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("memory_gib", "memory_gb", "unknown key 'memory_gb'; did you mean memory_gib?"),
+        ("bf16", "bf61", "unknown dtype 'bf61'; did you mean bf16?"),
+        ("448.5", '"fast"', "bandwidth_gb_per_s must be a number above zero, got 'fast'"),
+        ("448.5", "nan", "bandwidth_gb_per_s must be a number above zero"),
+        ("448.5", "-1", "bandwidth_gb_per_s must be a number above zero, got -1"),
+        ("16\n", "true\n", "memory_gib must be a number above zero, got True"),
+        ('source = "measured at home"', "", "lacks the key source; nothing is guessed"),
+        ('name = "my-card"', "", "lacks the key name"),
+        ('"my-card"', '"h100-sxm"', "is a bundled device's"),
+        ("{ bf16 = 76.7, fp32 = 19.2 }", "76.7", "peak_tflop_per_s must be a table"),
+        ("bf16 =", "bf16 ==", "is not valid TOML"),
+        ('"My card"', '" "', "title must be a text"),
+    ],
+)
+def test_a_faulty_file_is_one_sentence(tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = tmp_path / "own.toml"
+    assert old in OWN
+    path.write_text(OWN.replace(old, new))
+    with pytest.raises(InputFileError) as caught:
+        load_device(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_unknown_names_are_told_near_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown device 'a6000': did you mean rtx-a6000"):
+        load_device("a6000")
+    with pytest.raises(InputFileError, match="there is no such file"):
+        load_device("absent.toml")
+    with pytest.raises(UnknownNameError, match="unknown dtype of rtx-a6000 'fp8'"):
+        load_device("rtx-a6000").peak("fp8")
+    with pytest.raises(UnknownNameError, match="unknown dtype 'fp7': did you mean fp"):
+        plain_dtype("fp7")
+
+
+def test_a_record_is_checked_where_it_is_made() -> None:
+    with pytest.raises(InvalidValueError, match="memory_bytes must be above zero, got 0"):
+        Device(
+            name="x",
+            title="x",
+            architecture="x",
+            peak_flop_per_s={"bf16": 1},
+            bandwidth_bytes_per_s=1,
+            memory_bytes=0,
+            source="x",
+        )
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["devices", "rtx-a6000", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["bf16_flop_per_s"] == 154_800_000_000_000
+    assert row["fp8_flop_per_s"] is None
+    assert run(["devices"]) == 0
+    table = capsys.readouterr().out
+    assert all(name in table for name in bundled_devices())
+    assert run(["devices", "h100"]) == 2
+    assert "did you mean h100-sxm" in capsys.readouterr().err
