@@ -48,14 +48,30 @@ def full_pairs_doubled(n_q: Number, n_kv: Number) -> Number:
     return 2 * n_q * n_kv
 
 
-def causal_pairs_doubled(n: Number, past: Number = 0) -> Number:
-    """Twice the pairs when query ``i`` of ``n`` sees ``past + i`` keys: 2 n past + n (n + 1)."""
-    return 2 * n * past + n * (n + 1)
+def causal_pairs_doubled(n: Number, past: Number = 0, window: Number | None = None) -> Number:
+    """Twice the pairs when query ``i`` of ``n`` sees ``past + i`` keys: 2 n past + n (n + 1).
+
+    Behind a sliding ``window`` of W keys, its own among them, it sees min(past + i, W): numbers and
+    arrays go in, letters where no window is given.
+    """
+    pairs = 2 * n * past + n * (n + 1)
+    if window is None:
+        return pairs
+    return pairs - _out_of_reach_doubled(past + n, window) + _out_of_reach_doubled(past, window)
 
 
-def decode_pairs_doubled(n: Number, steps: Number) -> Number:
-    """Twice the pairs of ``steps`` decode steps after ``n`` cached tokens: step i sees n + i."""
-    return 2 * n * steps + steps * (steps + 1)
+def _out_of_reach_doubled(n: Number, window: Number) -> Number:
+    """Twice the keys that a window hides from queries 1 to n together: x (x + 1), x = n - W > 0."""
+    hidden = (n - window) * (n > window)
+    return hidden * (hidden + 1)
+
+
+def decode_pairs_doubled(n: Number, steps: Number, window: Number | None = None) -> Number:
+    """Twice the pairs of ``steps`` decode steps after ``n`` cached tokens: step i sees n + i.
+
+    Behind a sliding ``window``, min(n + i, W).
+    """
+    return causal_pairs_doubled(steps, n, window)
 
 
 def attention(pairs_doubled: Number, q: Number) -> Number:

@@ -65,7 +65,7 @@ class LayerWidths:
             d=text.hidden_size,
             q=text.query_width if grouped else text.hidden_size,
             kv=text.kv_width if grouped else text.hidden_size,
-            m=width,
+            m=4 * text.hidden_size if convention.ffn_width == "4d" else width,
             ffn_matrices=convention.ffn_matrices or text.ffn_matrices,
             router=router,
             window=text.window_of(index) if grouped else None,
@@ -121,9 +121,12 @@ def layer_groups(
 def prefill_work(
     widths: LayerWidths, convention: Convention, n: Number
 ) -> dict[OperatorClass, Number]:
-    """Multiply-adds of one layer's prefill; ``n`` is a number or an array of any shape."""
+    """Multiply-adds of one layer's prefill; ``n`` is a number or an array of any shape.
+
+    Full pairs are n^2 in a layer that slides, too: stock code multiplies what the window hides.
+    """
     pairs = (
-        formulas.causal_pairs_doubled(n)
+        formulas.causal_pairs_doubled(n, window=widths.window)
         if convention.attention == "causal"
         else formulas.full_pairs_doubled(n, n)
     )
@@ -133,9 +136,9 @@ def prefill_work(
 def decode_work(widths: LayerWidths, n: Number, steps: Number) -> dict[OperatorClass, Number]:
     """Multiply-adds of one layer in all R = ``steps`` decode steps after ``n`` cached tokens.
 
-    Numbers, or arrays whose shapes go together.
+    Numbers, or arrays whose shapes go together. A layer that slides caches W - 1 tokens at most.
     """
-    return _work(widths, steps, formulas.decode_pairs_doubled(n, steps))
+    return _work(widths, steps, formulas.decode_pairs_doubled(n, steps, widths.window))
 
 
 def head_work(
@@ -154,9 +157,7 @@ def decoder_ops(
     """Ops of the decoder stack and the LM head, layer group by layer group.
 
     Prefill runs each layer on its own token count; decode step ``i`` of R sees, in each layer,
-    the tokens cached there plus ``i``, or the window's where the layer slides: its cache holds
-    W - 1 tokens, and the step's own is the last. Full pairs stay n^2 there, as stock code masks
-    what a window hides and multiplies it all the same.
+    the tokens cached there plus ``i``, at most W of them where the layer slides.
     """
     tokens = layer_tokens(plan, convention)
     for group in layer_groups(text, convention, tokens):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omnizip_cost.errors import InvalidValueError, UnsupportedModelError
+from omnizip_cost.specs.decoders import key_value_heads, quotient_head_dim, stack_sizes
 from omnizip_cost.specs.section import Section
 from omnizip_cost.specs.spec import (
     AudioEncoderSpec,
@@ -121,21 +122,15 @@ def refuse_quantization(section: Section) -> None:
 
 
 def _qwen25_text(text: Section, *, tied: bool) -> TextSpec:
-    layers, hidden, heads = _stack(text)
+    layers, hidden, heads = stack_sizes(text)
     _refuse_sliding_layers(text, layers)
-    kv_heads = text.size("num_key_value_heads") if _given(text, "num_key_value_heads") else heads
-    text.divides("num_key_value_heads", kv_heads, heads, f"{heads} query heads")
-    head_dim = text.optional_size("head_dim")
-    if head_dim is None:
-        text.divides("num_attention_heads", heads, hidden, f"hidden size {hidden}")
-        head_dim = hidden // heads
     return TextSpec(
         layers=layers,
         hidden_size=hidden,
         intermediate_size=text.size("intermediate_size"),
         heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
+        kv_heads=key_value_heads(text, heads),
+        head_dim=quotient_head_dim(text, hidden, heads),
         vocab_size=text.size("vocab_size"),
         tied_embeddings=tied,
         qkv_bias=True,
@@ -143,7 +138,7 @@ def _qwen25_text(text: Section, *, tied: bool) -> TextSpec:
 
 
 def _qwen3_text(text: Section, *, tied: bool) -> TextSpec:
-    layers, hidden, heads = _stack(text)
+    layers, hidden, heads = stack_sizes(text)
     if text.optional_size("sliding_window") is not None:
         _refuse_sliding(text, "sliding_window is set, and every layer's cache would be cut to it")
     kv_heads = text.size("num_key_value_heads")
@@ -163,19 +158,6 @@ def _qwen3_text(text: Section, *, tied: bool) -> TextSpec:
         qk_norm=True,
         experts=_experts(text, layers),
     )
-
-
-def _stack(text: Section) -> tuple[int, int, int]:
-    return (
-        text.size("num_hidden_layers"),
-        text.size("hidden_size"),
-        text.size("num_attention_heads"),
-    )
-
-
-def _given(section: Section, key: str) -> bool:
-    """Whether to read ``key``: an explicit null means "derive it", an absent key is an error."""
-    return not (key in section.values and section.values[key] is None)
 
 
 def _experts(text: Section, layers: int) -> ExpertsSpec | None:
@@ -205,17 +187,13 @@ def _dense_layers(layers: int, step: int, plain: tuple[int, ...]) -> tuple[int, 
 
 def _refuse_sliding_layers(text: Section, layers: int) -> None:
     """Refuse a Qwen2.5 config in which some layer would attend through a sliding window."""
-    kinds = text.names("layer_types")
+    kinds = text.layer_names("layer_types", layers)
     if kinds is not None:
-        if len(kinds) != layers:
-            raise InvalidValueError(
-                text.place, "layer_types", f"{layers} names, one per layer", f"{len(kinds)} names"
-            )
         other = sorted(set(kinds) - {"full_attention"})
         if other:
             _refuse_sliding(text, f"layer_types asks for {', '.join(other)}")
         return
-    if not text.flag("use_sliding_window") or not _given(text, "sliding_window"):
+    if not text.flag("use_sliding_window") or text.says_null("sliding_window"):
         return
     first = text.count("max_window_layers")
     if first < layers:

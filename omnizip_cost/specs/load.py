@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,19 @@ from omnizip_cost.errors import (
     UnknownNameError,
     UnsupportedModelError,
 )
+from omnizip_cost.specs.decoders import DECODER_FALLBACKS, read_decoder
 from omnizip_cost.specs.families import FALLBACKS, read_thinker, refuse_quantization
 from omnizip_cost.specs.section import Section
-from omnizip_cost.specs.spec import ModelSpec, ThinkerFamily
+from omnizip_cost.specs.spec import DecoderFamily, ModelSpec, ThinkerFamily
 from omnizip_cost.units import MEBI
 
-_BUNDLED = ("qwen2.5-omni-7b", "qwen2.5-omni-3b", "qwen3-omni-30b-a3b", "omni-tiny")
+_BUNDLED = (
+    "qwen2.5-omni-7b",
+    "qwen2.5-omni-3b",
+    "qwen3-omni-30b-a3b",
+    "omni-tiny",
+    "llava-1.5-7b",
+)
 _DATA = Path(__file__).with_name("data")
 
 _WHOLE_MODELS: dict[str, ThinkerFamily] = {
@@ -35,9 +43,15 @@ _THINKERS: dict[str, ThinkerFamily] = {
     "qwen2_5_omni_thinker": "qwen2.5-omni",
     "qwen3_omni_moe_thinker": "qwen3-omni",
 }
-"""``model_type`` of the config classes in transformers 5.17 and 5.23."""
+_DECODERS: dict[str, DecoderFamily] = {
+    "llama": "llama",
+    "mistral": "mistral",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "phi3": "phi3",
+}
+"""``model_type`` of the config classes in transformers 5.17 and 5.23, in all three."""
 
-_SUPPORTED = "supported: " + ", ".join((*_WHOLE_MODELS, *_THINKERS))
 
 _LARGEST_CONFIG_BYTES = 16 * MEBI
 """Published configs hold some 20 kB; anything this large is another file, such as weights."""
@@ -66,7 +80,8 @@ def load_spec(name_or_path: str | os.PathLike[str]) -> ModelSpec:
     ----------
     name_or_path
         A name of :func:`bundled_names`, or the path of a ``config.json`` of the Qwen2.5-Omni or
-        Qwen3-Omni family, of a directory that holds one, or of a thinker's config alone.
+        Qwen3-Omni family (a thinker's config alone will do) or of a dense decoder (llama, mistral,
+        qwen2, qwen3, phi3), or of a directory that holds one.
         A bundled name always means the bundled model; anything else that has a separator, ends in
         ``.json`` or exists on disk is a path.
 
@@ -176,42 +191,68 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _spec(path: Path, document: dict[str, Any], *, name: str, source: str) -> ModelSpec:
     whole = Section(path=str(path), label="", values=document, fallbacks={})
     refuse_quantization(whole)
-    if "thinker_config" not in document:
-        family = _family(whole, _THINKERS)
-        thinker = Section(
-            path=str(path), label="", values=document, fallbacks=FALLBACKS[family]["thinker_config"]
+    if "thinker_config" in document:
+        return _whole_model(whole, name=name, source=source)
+    kind = _model_type(whole, (*_WHOLE_MODELS, *_THINKERS, *_DECODERS))
+    if kind in _DECODERS:
+        decoder = _DECODERS[kind]
+        section = replace(whole, fallbacks=DECODER_FALLBACKS[decoder])
+        return read_decoder(section, decoder, name=name, source=source)
+    if kind in _WHOLE_MODELS:
+        raise InputFileError(
+            path, "lacks its thinker_config section", "give the whole model's config.json"
         )
-        return read_thinker(thinker, family, name=name, source=source)
-    outer = _family(whole, _WHOLE_MODELS) if "model_type" in document else None
+    family = _THINKERS[kind]
+    thinker = replace(whole, fallbacks=FALLBACKS[family]["thinker_config"])
+    return read_thinker(thinker, family, name=name, source=source)
+
+
+def _whole_model(whole: Section, *, name: str, source: str) -> ModelSpec:
+    """Return the thinker of a config that has it as a section."""
+    outer = None
+    if "model_type" in whole.values:
+        outer = _WHOLE_MODELS[_model_type(whole, tuple(_WHOLE_MODELS))]
     thinker = whole.child("thinker_config", {})
-    inner = _family(thinker, _THINKERS) if "model_type" in thinker.values else outer
-    if inner is None:
-        inner = _family(thinker, _THINKERS)
+    if outer is None or "model_type" in thinker.values:
+        inner = _THINKERS[_model_type(thinker, tuple(_THINKERS))]
+    else:
+        inner = outer
     if outer not in (None, inner):
         raise UnsupportedModelError(
             thinker.place,
             f"its model_type is of family {inner}, but the file's is of family {outer}",
             "both must name one family",
         )
-    thinker = whole.child("thinker_config", FALLBACKS[inner]["thinker_config"])
+    thinker = replace(thinker, fallbacks=FALLBACKS[inner]["thinker_config"])
     return read_thinker(thinker, inner, name=name, source=source)
 
 
-def _family(section: Section, known: dict[str, ThinkerFamily]) -> ThinkerFamily:
-    """Return the family that the section's ``model_type`` names."""
+def _model_type(section: Section, known: tuple[str, ...]) -> str:
+    """Return the section's ``model_type``, one of ``known``."""
     kind = section.values.get("model_type")
+    supported = f"supported: {', '.join(known)}"
     if kind is None:
         raise InputFileError(
-            section.place, "lacks model_type, which names the model family", _SUPPORTED
+            section.place, "lacks model_type, which names the model family", supported
         )
     if not isinstance(kind, str):
-        raise InvalidValueError(section.place, "model_type", "a string", kind, _SUPPORTED)
-    if kind in known:
-        return known[kind]
-    if kind in _WHOLE_MODELS:
-        raise InputFileError(
-            section.path, "lacks its thinker_config section", "give the whole model's config.json"
+        raise InvalidValueError(section.place, "model_type", "a string", kind, supported)
+    if kind not in known:
+        raise UnsupportedModelError(
+            section.place,
+            f"model family {kind!r} (model_type) is not supported",
+            _decoder_inside(section) or supported,
         )
-    raise UnsupportedModelError(
-        section.place, f"model family {kind!r} (model_type) is not supported", _SUPPORTED
-    )
+    return kind
+
+
+def _decoder_inside(section: Section) -> str:
+    """Say which section of another model's config is a decoder that can be counted alone."""
+    for key, part in section.values.items():
+        kind = part.get("model_type") if isinstance(part, dict) else None
+        if isinstance(kind, str) and kind in _DECODERS:
+            return (
+                f"its {key} is the config of a {kind} decoder: save that section as a file of its "
+                "own to count the decoder alone"
+            )
+    return ""

@@ -1,8 +1,8 @@
 """How many weights a model has, module by module, as exact integers.
 
 Each function spells one module out: weight matrices first, then biases and norms. Sources: the
-modules of transformers 5.17 and 5.23, models/qwen2_5_omni and models/qwen3_omni_moe; witness: the
-totals of the classes built on the ``meta`` device.
+modules of transformers 5.17 and 5.23, models/qwen2_5_omni, qwen3_omni_moe, llama, mistral, qwen2,
+qwen3 and phi3; witness: the totals of the classes built on the ``meta`` device.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def parameter_counts(spec: ModelSpec) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        ``audio_encoder``, ``vision_encoder``, ``text_model`` (token embedding, layers, last
-        norm), ``lm_head`` (0 when tied to the embedding) and their ``total``.
+        ``audio_encoder`` and ``vision_encoder`` (0 of a decoder alone), ``text_model`` (token
+        embedding, layers, last norm), ``lm_head`` (0 when tied to the embedding) and their
+        ``total``.
 
     Examples
     --------
@@ -105,7 +106,7 @@ def vision_encoder(vision: VisionEncoderSpec, family: Family) -> int:
 def text_model(text: TextSpec) -> int:
     """Weights of the token embedding, the decoder layers and the last norm."""
     d, experts = text.hidden_size, text.experts
-    plain = text.ffn_matrices * d * text.intermediate_size
+    plain = _feed_forward(text)
     dense_layers = text.layers if experts is None else len(experts.dense_layers)
     feed_forward = dense_layers * plain
     if experts is not None:
@@ -119,6 +120,12 @@ def _attention(text: TextSpec) -> int:
     queries_keys_values = _linear(d, q + 2 * kv, bias=text.qkv_bias)
     head_norms = 2 * text.head_dim if text.qk_norm else 0
     return queries_keys_values + _linear(q, d, bias=text.output_bias) + head_norms
+
+
+def _feed_forward(text: TextSpec) -> int:
+    """Matrices of one plain FFN; a bias for each, the last of the hidden size."""
+    d, m, matrices = text.hidden_size, text.intermediate_size, text.ffn_matrices
+    return matrices * d * m + ((matrices - 1) * m + d if text.ffn_bias else 0)
 
 
 def _mixture(experts: ExpertsSpec, d: int, matrices: int) -> int:

@@ -83,6 +83,19 @@ class Section:
             raise InvalidValueError(self.place, key, "a list of names or null", value)
         return tuple(value)
 
+    def layer_names(self, key: str, layers: int) -> tuple[str, ...] | None:
+        """Return one name per layer, or None where the file says null."""
+        names = self.names(key)
+        if names is not None and len(names) != layers:
+            raise InvalidValueError(
+                self.place, key, f"{layers} names, one per layer", f"{len(names)} names"
+            )
+        return names
+
+    def says_null(self, key: str) -> bool:
+        """Whether the file, or the fallback of an absent key, is null: "derive it"."""
+        return self.values.get(key, self.fallbacks.get(key, _ABSENT)) is None
+
     def token_id(self, key: str, *aliases: str) -> int:
         """Return a token id, under ``key`` or another spelling of it."""
         value = self._value(key, aliases, "a token id")

@@ -59,9 +59,14 @@ class TextSpec:
     tied_embeddings: bool
     qkv_bias: bool
     output_bias: bool = False
+    ffn_bias: bool = False
     qk_norm: bool = False
     ffn_matrices: int = 3
     experts: ExpertsSpec | None = None
+    sliding_window: int | None = None
+    """W, keys that a query of a sliding layer sees, its own among them; None: no layer slides."""
+    sliding_layers: tuple[int, ...] = ()
+    """Layers that attend through the window; the others attend to all."""
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -79,6 +84,19 @@ class TextSpec:
             raise InvalidValueError(
                 "TextSpec", "kv_heads", f"a divisor of the {self.heads} query heads", self.kv_heads
             )
+        if self.sliding_window is not None:
+            _require_positive(self, "sliding_window")
+        if (self.sliding_window is None) != (not self.sliding_layers):
+            raise InvalidValueError(
+                "TextSpec", "sliding_layers", "given with sliding_window", self.sliding_layers
+            )
+        if not set(self.sliding_layers) <= set(range(self.layers)):
+            raise InvalidValueError(
+                "TextSpec",
+                "sliding_layers",
+                f"layers 0 to {self.layers - 1}",
+                self.sliding_layers,
+            )
 
     @property
     def query_width(self) -> int:
@@ -89,6 +107,10 @@ class TextSpec:
     def kv_width(self) -> int:
         """Width of all key heads together, g * a; that of the values as well."""
         return self.kv_heads * self.head_dim
+
+    def window_of(self, layer: int) -> int | None:
+        """W of a layer that slides; None of one that attends to all."""
+        return self.sliding_window if layer in self.sliding_layers else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

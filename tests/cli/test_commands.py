@@ -157,6 +157,7 @@ def test_what_is_known(capsys: Capture) -> None:
         "qwen2.5-omni-3b",
         "qwen3-omni-30b-a3b",
         "omni-tiny",
+        "llava-1.5-7b",
     ]
     assert models[0]["total_parameters"] == 8_931_813_888
     assert {row["name"] for row in _json(capsys, "methods")} == {

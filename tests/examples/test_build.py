@@ -169,7 +169,7 @@ def broken(kind: str, folder: Path) -> Path:
     elif kind == "pickle only":
         weights.rename(folder / "pytorch_model.bin")
     elif kind == "another model":
-        (folder / "config.json").write_text('{"model_type": "llama"}')
+        (folder / "config.json").write_text('{"model_type": "gemma"}')
     elif kind == "fewer weights":
         from safetensors.torch import load_file, save_file
 
@@ -193,7 +193,7 @@ def broken(kind: str, folder: Path) -> Path:
         ("fewer weights", InputFileError, "1 weights of the thinker are missing"),
         ("a file", InputFileError, "this is a file"),
         ("nowhere", InputFileError, "there is no such folder"),
-        ("another model", UnsupportedModelError, "llama"),
+        ("another model", UnsupportedModelError, "gemma"),
     ],
 )
 def test_broken_checkpoints_are_one_sentence(
