@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from omnizip_cost.compression import allocate
     from omnizip_cost.compression import make_plan as plan
-    from omnizip_cost.cost import count, total_flops
+    from omnizip_cost.cost import count, load_convention, total_flops
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
     from omnizip_cost.runtime.compressed import compressed
     from omnizip_cost.runtime.conformance import check_method
@@ -31,6 +31,7 @@ _PUBLIC = {
     "compressed": ("runtime.compressed", "compressed"),
     "count": ("cost", "count"),
     "load_checkpoint": ("runtime.build", "load_checkpoint"),
+    "load_convention": ("cost", "load_convention"),
     "load_spec": ("specs", "load_spec"),
     "plan": ("compression", "make_plan"),
     "select": ("runtime.selection", "select"),
@@ -48,6 +49,7 @@ __all__ = [
     "compressed",
     "count",
     "load_checkpoint",
+    "load_convention",
     "load_spec",
     "plan",
     "select",

@@ -1,12 +1,14 @@
 """What it *takes*: multiply-adds per op, named conventions, Eq. 9, exact counts."""
 
 from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even
+from omnizip_cost.cost.convention_file import load_convention
 from omnizip_cost.cost.conventions import (
     CONVENTIONS,
     EQ9_DECODE_STEPS,
     Convention,
     executed_convention,
     require_convention,
+    require_conventions,
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import (
@@ -36,8 +38,10 @@ __all__ = [
     "decoder_ops",
     "encoder_ops",
     "executed_convention",
+    "load_convention",
     "overhead",
     "require_convention",
+    "require_conventions",
     "selection_ops",
     "share_left",
     "step_rows",

@@ -1,4 +1,4 @@
-"""Conventions: what one printed FLOP number silently assumes, spelled out and named.
+"""Conventions by name: the choices behind published FLOP numbers, each with its source.
 
 Published numbers for one model differ by up to 2.5x through these choices alone. Counts under
 different conventions are never added.
@@ -6,47 +6,23 @@ different conventions are never added.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import os
+from collections.abc import Iterable
 
-from omnizip_cost.errors import UnknownNameError
+from omnizip_cost.cost.convention import Convention
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
+
+__all__ = [
+    "CONVENTIONS",
+    "EQ9_DECODE_STEPS",
+    "Convention",
+    "executed_convention",
+    "require_convention",
+    "require_conventions",
+]
 
 EQ9_DECODE_STEPS = 100
 """R: "We unify R = 100 for calculation in the experiments" (OmniZip, supplement C)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Convention:
-    """The choices behind one FLOP count."""
-
-    name: str
-    flop_per_multiply_add: Literal[1, 2]
-    widths: Literal["hidden", "grouped"]
-    """Width of queries, keys and values: all d, or h * a and g * a as built."""
-    ffn_matrices: int | None
-    """Products per FFN; None: as built (3 when gated), with the router of a mixture of experts."""
-    attention: Literal["full", "causal"]
-    """Pairs counted in prefill: n^2, or n (n + 1) / 2."""
-    lm_head: Literal["none", "every", "last"]
-    """Prefill positions whose logits are counted."""
-    tokens: Literal["audio+video", "video", "all"]
-    """Which tokens n counts."""
-    decode: bool
-    """Whether decode steps are counted."""
-    encoders: bool
-    """Whether the audio and vision encoders are counted."""
-    selection: bool
-    """Whether choosing the tokens is counted, as it is executed."""
-    answers: str
-    source: str
-
-    @property
-    def counts_padding(self) -> bool:
-        """Whether work is counted as the stock thinker runs it, padded convolutions included.
-
-        True where logits of every position are: neither is needed, both are executed.
-        """
-        return self.lm_head == "every"
 
 
 CONVENTIONS: dict[str, Convention] = {
@@ -64,7 +40,13 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=False,
             selection=False,
             answers="the paper's FLOPs column",
-            source="OmniZip, supplement C, Eq. 9; also FastV, DyCoke, HoliTom, OmniPack; R = 100",
+            used_by="OmniZip, DyCoke, HoliTom and OmniPack with R = 100; FastV's Eq. 5 is its "
+            "prefill term alone",
+            source="OmniZip (arXiv 2511.14582), supplement C, Eq. 9; the same lines as code: "
+            "HoliTom's authors in cokeshao/HoliTom, issue 2",
+            note="A gated FFN has three products, so a real one costs half as much again. Its "
+            "decode term falls with the tokens kept; the time of a step, spent on reading weights, "
+            "hardly does.",
         ),
         Convention(
             name="pyramiddrop",
@@ -78,7 +60,11 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=False,
             selection=False,
             answers="image or video tokens through a gated FFN, prefill only",
-            source="PyramidDrop (arXiv 2410.17247), its LLaVA-1.5 FLOPs",
+            used_by="PyramidDrop, and the FastV rows of its tables",
+            source="PyramidDrop (arXiv 2410.17247), its LLaVA-1.5 FLOPs; why three products: an "
+            "author in pkunlp-icler/FastV, issue 29",
+            note="Audio tokens do not exist for it: a clip's sound is not counted. A bare token "
+            "count passes for video.",
         ),
         Convention(
             name="sparsevlm",
@@ -92,7 +78,11 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=False,
             selection=False,
             answers="all tokens, layer by layer, prefill only",
-            source="SparseVLM (arXiv 2410.04417)",
+            used_by="SparseVLM; VLA-Cache's code",
+            source="SparseVLM (arXiv 2410.04417); Gumpest/SparseVLMs, issue 14, points to "
+            "modelling_sparse_llama.py, which adds 4nd^2 + 2n^2d + 3ndm in every layer with the "
+            "length of its input as n",
+            note="`pyramiddrop` with the text inside n.",
         ),
         Convention(
             name="seats",
@@ -106,7 +96,11 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=False,
             selection=False,
             answers="grouped keys and values, logits at every position, prefill only",
-            source="SEATS, full-token FLOPs of Qwen2.5-Omni-7B",
+            used_by="SEATS, for its own rows and those of its rivals",
+            source="SEATS (arXiv 2605.20035); xxayt/SEATS, baselines/cost_metrics.py, where the "
+            "head runs on the tokens of the last layer",
+            note="Decoder and head are half of `torch`'s prefill, exactly, where the FFN is "
+            "gated and has no experts.",
         ),
         Convention(
             name="dynamic-llava",
@@ -120,7 +114,29 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=False,
             selection=False,
             answers="two FLOPs per multiply-add, full-width keys and values, prefill only",
-            source="Dynamic-LLaVA (arXiv 2412.00876)",
+            used_by="readings of Dynamic-LLaVA with the model's own FFN width",
+            source="Dynamic-LLaVA (arXiv 2412.00876), A.4.5, Eq. 13 with m in place of 4d",
+            note="The paper's printed TFLOPs do not follow from it: see `dynamic-llava-eq13`.",
+        ),
+        Convention(
+            name="dynamic-llava-eq13",
+            flop_per_multiply_add=2,
+            widths="hidden",
+            ffn_matrices=3,
+            ffn_width="4d",
+            attention="full",
+            lm_head="none",
+            tokens="video",
+            decode=False,
+            encoders=False,
+            selection=False,
+            answers="image tokens through an FFN taken as 4 d wide, prefill only",
+            used_by="Dynamic-LLaVA, for its own rows and those of its rivals",
+            source="Dynamic-LLaVA (arXiv 2412.00876), A.4.5, Eq. 13: 32nd^2 + 4n^2d a layer, of "
+            "the image tokens alone; its terms one by one: an author in Osilly/dynamic_llava, "
+            "issue 4",
+            note="LLaMA's FFN is 2.69 d wide, so 10.1 TFLOP are printed where `pyramiddrop` "
+            "doubled gives 7.6.",
         ),
         Convention(
             name="torch",
@@ -132,11 +148,14 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=True,
             encoders=True,
+            counts_padding=True,
             selection=True,
             answers="what torch's FlopCounterMode counts on the stock thinker, as integers",
+            used_by="whoever runs FlopCounterMode on the meta device",
             source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device; "
             "without the rotary table, which release 5.17 makes by a matrix product, and with "
             "eager experts (grouped ones count as zero on the CPU)",
+            note="On the CPU the same counter counts fused attention as zero, without a word.",
         ),
         Convention(
             name="sdpa",
@@ -148,8 +167,10 @@ CONVENTIONS: dict[str, Convention] = {
             tokens="all",
             decode=True,
             encoders=True,
+            counts_padding=True,
             selection=True,
             answers="`torch` with causal pairs only: what fused attention comes down to at length",
+            used_by="this package, as the exact count beside measurements with fused attention",
             source="ours: fused kernels skip masked blocks, so they lie between this and `torch` "
             "(analysis/causal_attention.py); torch's counter counts every pair",
         ),
@@ -165,6 +186,7 @@ CONVENTIONS: dict[str, Convention] = {
             encoders=True,
             selection=True,
             answers="the work a good engine must do: causal pairs, one position's logits",
+            used_by="this package, wherever a claim is held against what must be computed",
             source="closed form of the architecture",
         ),
     )
@@ -186,10 +208,62 @@ def executed_convention(attention: str) -> str:
     return "torch" if attention == "eager" else "sdpa"
 
 
-def require_convention(name: str | Convention) -> Convention:
-    """Return the convention of that name, or raise :class:`UnknownNameError`."""
-    if isinstance(name, Convention):
-        return name
-    if name not in CONVENTIONS:
-        raise UnknownNameError("convention", name, CONVENTIONS)
-    return CONVENTIONS[name]
+def require_convention(convention: str | os.PathLike[str] | Convention) -> Convention:
+    """Return a convention by name, from a TOML file, or as it is.
+
+    Parameters
+    ----------
+    convention : str, path or Convention
+        A name of ``CONVENTIONS``; a path of a TOML file, which ends in ``.toml`` (see
+        :func:`~omnizip_cost.cost.convention_file.load_convention`); or a convention.
+
+    Raises
+    ------
+    UnknownNameError
+        Neither a name nor a path.
+    InputFileError, InvalidValueError
+        The file is no convention, or its name is a built-in one's.
+    """
+    if isinstance(convention, Convention):
+        if CONVENTIONS.get(convention.name, convention) != convention:
+            raise InvalidValueError(
+                f"convention {convention.name!r}",
+                "name",
+                "one of its own, since a built-in convention has this one",
+                convention.name,
+            )
+        return convention
+    if isinstance(convention, os.PathLike) or str(convention).lower().endswith(".toml"):
+        from omnizip_cost.cost.convention_file import load_convention
+
+        return load_convention(convention)
+    if not isinstance(convention, str) or convention not in CONVENTIONS:
+        known = (*CONVENTIONS, "or a path that ends in .toml")
+        raise UnknownNameError("convention", str(convention), known)
+    return CONVENTIONS[convention]
+
+
+def require_conventions(
+    conventions: Iterable[str | os.PathLike[str] | Convention],
+) -> dict[str, Convention]:
+    """Return several conventions by name, in order, each once.
+
+    Raises
+    ------
+    InvalidValueError
+        Two of them share a name and count differently: their rows could not be told apart.
+    UnknownNameError, InputFileError
+    """
+    found: dict[str, Convention] = {}
+    for asked in conventions:
+        convention = require_convention(asked)
+        known = found.setdefault(convention.name, convention)
+        if known.choices != convention.choices:
+            raise InvalidValueError(
+                f"convention {convention.name!r}",
+                "name",
+                "of one convention only",
+                "two that count differently",
+                "rename one of them",
+            )
+    return found

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention, require_convention
+from omnizip_cost.cost.conventions import (
+    CONVENTIONS,
+    EQ9_DECODE_STEPS,
+    Convention,
+    require_convention,
+)
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import encoder_ops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops
@@ -43,6 +48,9 @@ class CostRow(FlatRow):
     kernels: int | None = None
     """Operators that torch dispatches, views apart, each at least one launch; None where they are
     not counted (all but selection)."""
+    definition: str | None = None
+    """The choices of a convention of the user's own, whose name alone says little; None where the
+    convention is built in."""
 
 
 def count(
@@ -60,8 +68,9 @@ def count(
     ----------
     spec : ModelSpec
     plan : Plan
-    convention : str or Convention
-        A name of ``CONVENTIONS``: ``eq9``, ``torch``, ``hardware``, ...
+    convention : str, path or Convention
+        A name of ``CONVENTIONS`` (``eq9``, ``torch``, ``hardware``, ...), or one of your own: what
+        ``load_convention`` returns, or the path of its TOML file.
     decode : int
         R: decode steps, all together in one row; step i sees n + i keys.
     workload : Workload, optional
@@ -152,24 +161,36 @@ def _row(
         component=component,
         n_tokens=tokens,
         flops=round(convention.flop_per_multiply_add * multiply_adds),
+        definition=None if convention.name in CONVENTIONS else convention.choices,
     )
 
 
 def total_flops(rows: Iterable[CostRow]) -> int:
     """Sum of rows of one convention; rows of two conventions are never added.
 
+    Two conventions of a user's own that share a name and count differently are two.
+
     Raises
     ------
     ConventionMismatchError
     """
-    chosen: str | None = None
+    first: CostRow | None = None
     total = 0
     for row in rows:
-        if chosen not in (None, row.convention):
-            raise ConventionMismatchError(str(chosen), row.convention)
-        chosen = row.convention
+        first = first or row
+        if (first.convention, first.definition) != (row.convention, row.definition):
+            raise ConventionMismatchError(*_told_apart(first, row))
         total += row.flops
     return total
+
+
+def _told_apart(left: CostRow, right: CostRow) -> tuple[str, str]:
+    """Name two conventions, with the choices in which they differ where they share a name."""
+    if left.convention != right.convention:
+        return left.convention, right.convention
+    choices = zip(str(left.definition).split("; "), str(right.definition).split("; "), strict=False)
+    ours, theirs = zip(*(pair for pair in choices if pair[0] != pair[1]), strict=True)
+    return f"{left.convention} ({', '.join(ours)})", f"{right.convention} ({', '.join(theirs)})"
 
 
 def share_left(flops: int, full_flops: int) -> float:

@@ -1,0 +1,132 @@
+"""Operators of the stock text model and its head, pass by pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omnizip_cost import formulas
+from omnizip_cost.compression.plan import Plan
+from omnizip_cost.cost.conventions import Convention
+from omnizip_cost.cost.decoder import LayerGroup, layer_groups
+from omnizip_cost.cost.executed.attention import Heads, attention, eager_mask
+from omnizip_cost.cost.executed.modules import (
+    cache_update,
+    embedding,
+    gated_ffn,
+    linear,
+    mrope_table,
+    residual,
+    rms_norm,
+    rotation,
+)
+from omnizip_cost.cost.executed.op import AttentionKind, ExecutedOp, Kernel, Pass, placed
+from omnizip_cost.specs.spec import ModelSpec, TextSpec
+
+DECODER_FAMILIES = ("qwen2.5-omni",)
+"""Families whose text model is listed as executed; for others bytes and kernels are unknown."""
+
+
+def passes(n: int, decode_steps: int, convention: Convention, width: int) -> Iterator[Pass]:
+    """Prefill of ``n`` tokens, and the decode steps that follow it, if any."""
+    causal = convention.attention == "causal"
+    prefill = formulas.causal_pairs_doubled(n) if causal else formulas.full_pairs_doubled(n, n)
+    yield Pass(
+        phase="prefill",
+        calls=1,
+        rows=n,
+        keys=n,
+        pairs=n * n,
+        counted_pairs_doubled=prefill,
+        width=width,
+    )
+    if decode_steps:
+        doubled = formulas.decode_pairs_doubled(n, decode_steps)
+        yield Pass(
+            phase="decode",
+            calls=decode_steps,
+            rows=decode_steps,
+            keys=doubled // 2,
+            pairs=doubled // 2,
+            counted_pairs_doubled=doubled,
+            width=width,
+        )
+
+
+def decoder_executed(
+    spec: ModelSpec,
+    plan: Plan,
+    convention: Convention,
+    decode_steps: int,
+    attention_kind: AttentionKind,
+    width: int,
+) -> Iterator[ExecutedOp]:
+    """Every operator of the text model and the head under one plan.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    plan : Plan
+    convention : Convention
+    decode_steps : int
+        R, all together.
+    attention_kind : {"sdpa", "math", "eager"}
+    width : int
+        Bytes of a number of the model's dtype.
+    """
+    text = spec.text
+    groups = list(layer_groups(text, convention, plan.layer_tokens))
+    before = plan.av_tokens + plan.text_tokens
+    for run in passes(groups[0].tokens, decode_steps, convention, width):
+        looked_up = before if run.phase == "prefill" else run.rows
+        yield from placed(embedding(run, looked_up, text.hidden_size), "llm", run, "embedding")
+        yield from placed(mrope_table(run, run.rows, text.head_dim), "llm", run, "rotary_table")
+    seen = set()
+    for group in groups:
+        for run in passes(group.tokens, decode_steps, convention, width):
+            if attention_kind == "eager" and (group.tokens, run.phase) not in seen:
+                yield from placed(eager_mask(run), "llm", run, "mask")
+            seen.add((group.tokens, run.phase))
+            yield from _layers(text, group, run, attention_kind)
+    for run in passes(groups[-1].tokens, decode_steps, convention, width):
+        norm = rms_norm(run, run.rows, text.hidden_size)
+        yield from placed(norm, "llm", run, "rms_norm")
+        yield from placed(_head(text, run), "lm_head", run, "lm_head")
+
+
+def _head(text: TextSpec, run: Pass) -> Iterator[Kernel]:
+    """Logits of every position, as the stock thinker computes them."""
+    yield from linear(run, "lm_head", run.rows, text.hidden_size, text.vocab_size, bias=False)
+
+
+def _layers(
+    text: TextSpec, group: LayerGroup, run: Pass, attention_kind: AttentionKind
+) -> Iterator[ExecutedOp]:
+    d, rows = text.hidden_size, run.rows
+    heads = Heads(heads=text.heads, kv_heads=text.kv_heads, head_dim=text.head_dim)
+    parts: tuple[tuple[str, Iterator[Kernel]], ...] = (
+        ("rms_norm", rms_norm(run, rows, d)),
+        ("projection", _projections(text, run)),
+        ("rotary", _rotations(text, run)),
+        ("cache", cache_update(run, text.kv_width)),
+        ("attention", attention(run, heads, attention_kind)),
+        ("projection", linear(run, "projection", rows, heads.q, d, bias=text.output_bias)),
+        ("residual", residual(run, rows, d)),
+        ("rms_norm", rms_norm(run, rows, d)),
+        ("ffn", gated_ffn(run, rows, d, group.widths.m)),
+        ("residual", residual(run, rows, d)),
+    )
+    for module, kernels in parts:
+        yield from placed(kernels, "llm", run, module, group.first, group.layers)
+
+
+def _projections(text: TextSpec, run: Pass) -> Iterator[Kernel]:
+    for width in (text.query_width, text.kv_width, text.kv_width):
+        yield from linear(
+            run, "projection", run.rows, text.hidden_size, width, bias=text.qkv_bias
+        )
+
+
+def _rotations(text: TextSpec, run: Pass) -> Iterator[Kernel]:
+    table = run.numbers(run.rows * text.head_dim)
+    for width in (text.query_width, text.kv_width):
+        yield from rotation(run.numbers(run.rows * width), table)

@@ -1,0 +1,98 @@
+"""Operators of one module each, as transformers executes it eagerly: one kernel per operator.
+
+Source: transformers 5.23, models/qwen2_5_omni/modeling_qwen2_5_omni.py; witness: a dispatch mode
+on the real modules (tests/witnesses/test_executed_decoder.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omnizip_cost import formulas
+from omnizip_cost.cost.executed.op import FLOAT32, INT64, Kernel, Pass, Tensor, kernel
+
+
+def cast(numbers: Tensor, width: int, operator: str) -> Iterator[Kernel]:
+    """Copy to another width; nothing where the width is that already."""
+    if numbers.width != width:
+        yield kernel("_to_copy", operator, (numbers,), Tensor(numbers.numbers, width))
+
+
+def linear(
+    run: Pass, operator: str, rows: int, d_in: int, d_out: int, *, bias: bool
+) -> Iterator[Kernel]:
+    """A product with a weight matrix, which each call reads whole."""
+    reads = (run.numbers(rows * d_in), run.weights(d_in * d_out))
+    written = run.numbers(rows * d_out)
+    work = formulas.linear(rows, d_in, d_out)
+    if bias:
+        reads = (run.weights(d_out), *reads)
+    yield kernel("addmm" if bias else "mm", operator, reads, written, multiply_adds=work)
+
+
+def rms_norm(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
+    """RMSNorm in float32 and back: square, mean, epsilon, root, product, weight."""
+    x, wide, each = run.numbers(rows * d), Tensor(rows * d, FLOAT32), Tensor(rows, FLOAT32)
+    yield from cast(x, FLOAT32, "norm")
+    yield kernel("pow", "norm", (wide,), wide)
+    yield kernel("mean", "norm", (wide,), each)
+    yield kernel("add", "norm", (each,), each)
+    yield kernel("rsqrt", "norm", (each,), each)
+    yield kernel("mul", "norm", (wide, each), wide)
+    yield from cast(wide, run.width, "norm")
+    yield kernel("mul", "norm", (run.weights(d), x), x)
+
+
+def mrope_table(run: Pass, rows: int, head_dim: int) -> Iterator[Kernel]:
+    """Cosines and sines of three position axes, cut into one table each."""
+    half = head_dim // 2
+    positions, angles = Tensor(3 * rows, INT64), Tensor(3 * rows * half, FLOAT32)
+    raised, frequencies = Tensor(3 * rows, FLOAT32), Tensor(run.calls * half, FLOAT32)
+    yield kernel("_to_copy", "rotary", (positions,), raised)
+    yield kernel("mul", "rotary", (raised, frequencies), angles)
+    narrow, table = Tensor(rows * half, FLOAT32), Tensor(rows * head_dim, FLOAT32)
+    for function in ("cos", "sin"):
+        yield kernel(function, "rotary", (angles,), angles)
+        yield kernel("mul", "rotary", (angles,), angles)
+        yield kernel("cat", "rotary", (narrow,), narrow)
+        yield kernel("cat", "rotary", (table,), table)
+        yield from cast(table, run.width, "rotary")
+
+
+def rotation(numbers: Tensor, table: Tensor) -> Iterator[Kernel]:
+    """Queries or keys turned by their positions: two products, a swapped half, a sum."""
+    half = Tensor(numbers.numbers // 2, numbers.width)
+    yield kernel("mul", "rotary", (numbers, table), numbers)
+    yield kernel("neg", "rotary", (half,), half)
+    yield kernel("cat", "rotary", (numbers,), numbers)
+    yield kernel("mul", "rotary", (numbers, table), numbers)
+    yield kernel("add", "rotary", (numbers, numbers), numbers)
+
+
+def cache_update(run: Pass, kv: int) -> Iterator[Kernel]:
+    """Keys and values appended to the cache, which copies it whole."""
+    cached = run.numbers(run.keys * kv)
+    for _ in ("keys", "values"):
+        yield kernel("cat", "cache", (cached,), cached)
+
+
+def gated_ffn(run: Pass, rows: int, d: int, m: int, *, bias: bool = False) -> Iterator[Kernel]:
+    """Gate through SiLU, times up, down."""
+    inner = run.numbers(rows * m)
+    yield from linear(run, "ffn", rows, d, m, bias=bias)
+    yield kernel("silu", "activation", (inner,), inner)
+    yield from linear(run, "ffn", rows, d, m, bias=bias)
+    yield kernel("mul", "activation", (inner, inner), inner)
+    yield from linear(run, "ffn", rows, m, d, bias=bias)
+
+
+def residual(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
+    """A layer's input added to its output."""
+    x = run.numbers(rows * d)
+    yield kernel("add", "residual", (x, x), x)
+
+
+def embedding(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
+    """Rows of the vocabulary's table looked up by token id."""
+    x = run.numbers(rows * d)
+    yield kernel("embedding", "embedding", (x, Tensor(rows, INT64)), x)
