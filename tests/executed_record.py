@@ -119,9 +119,8 @@ def _unseen(name: str, read: list[torch.Tensor], written: list[torch.Tensor]) ->
         return 5 * heads * queries * keys
     if name.rstrip("_") in _ARITHMETIC:
         return written[0].numel()
-    return (
-        _HEAVIER.get(name, 0) * written[0].numel()
-        + _READERS.get(name, 0) * (read[0].numel() if read else 0)
+    return _HEAVIER.get(name, 0) * written[0].numel() + _READERS.get(name, 0) * (
+        read[0].numel() if read else 0
     )
 
 

@@ -121,9 +121,7 @@ def _layers(
 
 def _projections(text: TextSpec, run: Pass) -> Iterator[Kernel]:
     for width in (text.query_width, text.kv_width, text.kv_width):
-        yield from linear(
-            run, "projection", run.rows, text.hidden_size, width, bias=text.qkv_bias
-        )
+        yield from linear(run, "projection", run.rows, text.hidden_size, width, bias=text.qkv_bias)
 
 
 def _rotations(text: TextSpec, run: Pass) -> Iterator[Kernel]:

@@ -22,7 +22,7 @@ def linear(
     run: Pass, operator: str, rows: int, d_in: int, d_out: int, *, bias: bool
 ) -> Iterator[Kernel]:
     """A product with a weight matrix, which each call reads whole."""
-    reads = (run.numbers(rows * d_in), run.weights(d_in * d_out))
+    reads: tuple[Tensor, ...] = (run.numbers(rows * d_in), run.weights(d_in * d_out))
     written = run.numbers(rows * d_out)
     work = formulas.linear(rows, d_in, d_out)
     if bias:
