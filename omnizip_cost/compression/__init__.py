@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.compression.build import make_plan
+from omnizip_cost.compression.layered import layered_plan, parse_layer_tokens
 from omnizip_cost.compression.method import Counts, Method
 from omnizip_cost.compression.methods import (
     METHODS,
@@ -50,7 +51,9 @@ __all__ = [
     "allocation",
     "audio_keep",
     "default_settings",
+    "layered_plan",
     "make_plan",
+    "parse_layer_tokens",
     "require_method",
     "resolve_pruning",
     "window_retention",
