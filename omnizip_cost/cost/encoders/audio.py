@@ -66,8 +66,7 @@ def audio_encoder_ops(
     else:
         _require_positions(audio, lengths)
         convolutions = _two_d(audio, audio.downsample_size, run)
-        # What conv_out maps from channels x bins to d: every padded position, or those kept.
-        mapped = sum(_halved(length, _CONVOLUTIONS) for length in run) if as_executed else n
+        mapped = sum(_halved(length, _CONVOLUTIONS) for length in run)
         bins = _halved(audio.mel_bins, _CONVOLUTIONS)
         convolutions += formulas.linear(mapped, audio.downsample_size * bins, d)
         pooled = n
@@ -142,9 +141,9 @@ def _one_d(audio: AudioEncoderSpec, lengths: list[int]) -> int:
     """Multiply-adds of Qwen2.5-Omni's convolutions over time, the mel bins being channels."""
     d = audio.hidden_size
     strided = sum(_halved(length, 1) for length in lengths)
-    return formulas.linear(sum(lengths), _KERNEL * audio.mel_bins, d) + formulas.linear(
-        strided, _KERNEL * d, d
-    )
+    first: int = formulas.linear(sum(lengths), _KERNEL * audio.mel_bins, d)
+    second: int = formulas.linear(strided, _KERNEL * d, d)
+    return first + second
 
 
 def _two_d(audio: AudioEncoderSpec, channels: int, lengths: list[int]) -> int:
