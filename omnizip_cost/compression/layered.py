@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from numbers import Integral
 
 from omnizip_cost.compression.plan import Plan
@@ -84,7 +85,7 @@ def layered_plan(
     counts = tuple(_whole("layer_tokens", value, least=1) for value in tokens)
     if not counts:
         raise InvalidValueError("plan", "layer_tokens", "one number for each layer", layer_tokens)
-    for layer, (before, after) in enumerate(zip(counts, counts[1:], strict=False)):
+    for layer, (before, after) in enumerate(pairwise(counts)):
         if after > before:
             raise InvalidValueError(
                 "plan",

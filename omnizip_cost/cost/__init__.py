@@ -19,6 +19,7 @@ from omnizip_cost.cost.encoders import (
 from omnizip_cost.cost.overhead import Overhead, overhead
 from omnizip_cost.cost.rows import CostRow, count, share_left, total_flops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops
+from omnizip_cost.cost.side_by_side import SideRow, side_by_side
 from omnizip_cost.cost.steps import StepRow, step_rows
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Op",
     "Overhead",
     "SelectionOp",
+    "SideRow",
     "StepRow",
     "audio_encoder_ops",
     "break_even",
@@ -44,6 +46,7 @@ __all__ = [
     "require_conventions",
     "selection_ops",
     "share_left",
+    "side_by_side",
     "step_rows",
     "total_flops",
     "vision_encoder_ops",

@@ -16,6 +16,7 @@ __all__ = [
     "CONVENTIONS",
     "EQ9_DECODE_STEPS",
     "Convention",
+    "definition",
     "executed_convention",
     "require_convention",
     "require_conventions",
@@ -206,6 +207,14 @@ def executed_convention(attention: str) -> str:
         ``sdpa`` and the flash kernels skip it.
     """
     return "torch" if attention == "eager" else "sdpa"
+
+
+def definition(convention: Convention) -> str | None:
+    """Return the choices of a convention of the user's own; None of a built-in one.
+
+    Rows carry it, so that a file of rows still says what they count when the convention is gone.
+    """
+    return None if convention.name in CONVENTIONS else convention.choices
 
 
 def require_convention(convention: str | os.PathLike[str] | Convention) -> Convention:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.conventions import (
-    CONVENTIONS,
     EQ9_DECODE_STEPS,
     Convention,
+    definition,
     require_convention,
 )
 from omnizip_cost.cost.decoder import Op, decoder_ops
@@ -161,7 +161,7 @@ def _row(
         component=component,
         n_tokens=tokens,
         flops=round(convention.flop_per_multiply_add * multiply_adds),
-        definition=None if convention.name in CONVENTIONS else convention.choices,
+        definition=definition(convention),
     )
 
 
