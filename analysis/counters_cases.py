@@ -1,0 +1,247 @@
+"""What the counters are shown: real transformers modules, their inputs, and the exact count.
+
+A case is one forward pass. Its tensors are of one of three kinds: ``cpu`` holds data and is really
+computed; ``cpu shapes`` claims to be on a CPU and dispatches as such, without data (torch's fake
+tensors); ``meta`` has shapes alone. The last two take the 7B model at full size.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import DynamicCache
+
+import omnizip_cost as oz
+from omnizip_cost.cost import CostRow
+from omnizip_cost.runtime.modules import (
+    find_audio_encoder,
+    find_lm_head,
+    find_text_model,
+    find_vision_encoder,
+)
+from omnizip_cost.specs import ThinkerSpec, require_thinker
+from omnizip_cost.specs.load import spec_from_config
+
+CPU, CPU_SHAPES, META = "cpu", "cpu shapes", "meta"
+FULL_SIZE, TINY = "qwen2.5-omni-7b", "omni-tiny"
+CONVENTIONS = ("torch", "sdpa", "hardware")
+PREFILL, DECODE, AUDIO, VISION = "prefill", "decode", "audio encoder", "vision encoder"
+
+AUDIO_SECONDS = 10.5
+"""Five blocks of 2 s and a ragged one."""
+AUDIO_LAYERS = 4
+VISION_SECONDS = 1.0
+"""As short as the processor's least number of frames allows: two temporal grids."""
+VISION_LAYERS = 8
+"""The last has full attention, as one in eight of the released 32."""
+PIXELS = (252, 448)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One forward pass of one module: how to build it, and what it takes by exact count."""
+
+    name: str
+    spec: ThinkerSpec
+    tokens: int
+    """Tokens of the prefill; tokens in the cache of a decode step; in the encoders 0: their input
+    is a clip's of fixed length."""
+    tensors: str
+    attention: str = "sdpa"
+    """Attention implementation of transformers; ``eager`` writes matrix products out."""
+
+    @property
+    def layers(self) -> int:
+        """Layers of the module that runs."""
+        return {
+            AUDIO: self.spec.audio.layers,
+            VISION: self.spec.vision.layers,
+        }.get(self.name, self.spec.text.layers)
+
+    def exact(self, convention: str) -> int:
+        """FLOPs of the case by ``omnizip_cost.count``."""
+        return sum(row.flops for row in self._rows(convention))
+
+    def positions(self) -> int:
+        """Positions that pass through each layer: what the exact count says of itself."""
+        return self._rows("torch")[0].n_tokens
+
+    def _rows(self, convention: str) -> list[CostRow]:
+        if self.name in (AUDIO, VISION):
+            work = oz.workload(
+                self.spec, seconds=_seconds(self.name), pixels=PIXELS, audio=self.name == AUDIO
+            )
+            rows = oz.count(self.spec, oz.plan("full", work, self.spec), convention, 0, work)
+            return [row for row in rows if row.component == self.name.replace(" ", "_")]
+        plan = oz.plan("full", oz.bare_workload(self.tokens), self.spec)
+        rows = oz.count(self.spec, plan, convention, int(self.name == DECODE))
+        return [row for row in rows if row.phase == self.name]
+
+    @contextmanager
+    def built(self) -> Iterator[tuple[nn.Module, dict[str, Tensor]]]:
+        """Give a fresh module and its inputs by name; tensors without data only live inside."""
+        with FakeTensorMode() if self.tensors == CPU_SHAPES else nullcontext():
+            yield _BUILDERS[self.name](self)
+
+    def thinker(self) -> nn.Module:
+        """Return the stock thinker on the tensors of this case."""
+        device = META if self.tensors == META else "cpu"
+        return oz.build_thinker(
+            self.spec, device=device, attention=self.attention, dtype=self.dtype
+        )
+
+    @property
+    def dtype(self) -> str:
+        """Of weights and inputs; FLOPs do not depend on it."""
+        return "float32" if self.tensors == CPU else "bfloat16"
+
+    def empty(self, *shape: int) -> Tensor:
+        """Zeros of the case's dtype and kind."""
+        device = META if self.tensors == META else "cpu"
+        return torch.zeros(shape, device=device, dtype=getattr(torch, self.dtype))
+
+
+class Prefill(nn.Module):
+    """The decoder stack and the head at every position, as the stock thinker runs them."""
+
+    def __init__(self, thinker: nn.Module) -> None:
+        super().__init__()
+        self.text = find_text_model(thinker)
+        self.head = find_lm_head(thinker)
+
+    def forward(self, inputs_embeds: Tensor, position_ids: Tensor) -> Tensor:
+        """Logits (1, n, V) of embeddings (1, n, d)."""
+        out = self.text(inputs_embeds=inputs_embeds, position_ids=position_ids, use_cache=False)
+        return self.head(out.last_hidden_state)
+
+
+class DecodeStep(nn.Module):
+    """One token after those cached: the same step at every call, the cache is made anew."""
+
+    def __init__(self, thinker: nn.Module, keys: Tensor) -> None:
+        super().__init__()
+        self.text = find_text_model(thinker)
+        self.head = find_lm_head(thinker)
+        self.keys = keys
+
+    def forward(self, inputs_embeds: Tensor, position_ids: Tensor) -> Tensor:
+        """Logits (1, 1, V) of one embedding (1, 1, d)."""
+        cache = DynamicCache(config=self.text.config)
+        for layer in range(len(self.text.layers)):
+            cache.update(self.keys, self.keys, layer)
+        out = self.text(
+            inputs_embeds=inputs_embeds,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return self.head(out.last_hidden_state)
+
+
+class Encoder(nn.Module):
+    """An encoder as the thinker calls it; lengths are tensors, since some tools pass no other."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+
+class AudioEncoder(Encoder):
+    """The audio encoder on the log-mel frames of one clip."""
+
+    def forward(self, mel: Tensor, feature_lens: Tensor, aftercnn_lens: Tensor) -> Any:
+        """Features of mel (bins, frames)."""
+        return _tensors(self.encoder(mel, feature_lens=feature_lens, aftercnn_lens=aftercnn_lens))
+
+
+class VisionEncoder(Encoder):
+    """The vision encoder on the patches of one clip."""
+
+    def forward(self, patches: Tensor, grid_thw: Tensor) -> Any:
+        """Features of patches (n, channels x frames x height x width)."""
+        return _tensors(self.encoder(patches, grid_thw=grid_thw))
+
+
+def _tensors(out: Any) -> Any:
+    """Everything an encoder returns: a traced module loses the work behind an output left out."""
+    return out if isinstance(out, Tensor) else out.to_tuple()
+
+
+def few_layers(name: str) -> ThinkerSpec:
+    """Return the 7B with its encoders' widths, fewer of their layers and one decoder layer."""
+    spec = require_thinker(oz.load_spec(name))
+    config: dict[str, Any] = copy.deepcopy(dict(spec.config))
+    config["audio_config"]["encoder_layers"] = AUDIO_LAYERS
+    config["vision_config"]["depth"] = VISION_LAYERS
+    config["vision_config"]["fullatt_block_indexes"] = [
+        layer for layer in spec.vision.full_attention_layers if layer < VISION_LAYERS
+    ]
+    config["text_config"]["num_hidden_layers"] = 1
+    return require_thinker(spec_from_config(config, name))
+
+
+def _seconds(encoder: str) -> float:
+    return AUDIO_SECONDS if encoder == AUDIO else VISION_SECONDS
+
+
+def _prefill(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
+    n = case.tokens
+    return Prefill(case.thinker()).eval(), _text_inputs(case, n, 0)
+
+
+def _decode(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
+    text = case.spec.text
+    keys = case.empty(1, text.kv_heads, case.tokens, text.head_dim)
+    return DecodeStep(case.thinker(), keys).eval(), _text_inputs(case, 1, case.tokens)
+
+
+def _text_inputs(case: Case, n: int, start: int) -> dict[str, Tensor]:
+    embeds = case.empty(1, n, case.spec.text.hidden_size)
+    at = torch.arange(start, start + n, device=embeds.device)
+    return {"inputs_embeds": embeds, "position_ids": at.expand(3, 1, n)}
+
+
+def _audio(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
+    work = oz.workload(case.spec, seconds=AUDIO_SECONDS, pixels=None)
+    frames = torch.tensor([work.mel_frames])
+    return AudioEncoder(_with_data(case, find_audio_encoder)).eval(), {
+        "mel": case.empty(case.spec.audio.mel_bins, work.mel_frames),
+        "feature_lens": frames,
+        "aftercnn_lens": (frames - 1) // 2 + 1,
+    }
+
+
+def _vision(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
+    vision = case.spec.vision
+    work = oz.workload(case.spec, seconds=VISION_SECONDS, pixels=PIXELS, audio=False)
+    assert work.grid_thw is not None
+    time, height, width = work.grid_thw
+    return VisionEncoder(_with_data(case, find_vision_encoder)).eval(), {
+        "patches": case.empty(
+            time * height * width,
+            vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
+        ),
+        "grid_thw": torch.tensor([work.grid_thw]),
+    }
+
+
+def _with_data(case: Case, find: Any) -> nn.Module:
+    """Return one encoder, zeros in place of weights, without its thinker's other parameters."""
+    thinker = oz.build_thinker(case.spec, device=META, attention=case.attention, dtype=case.dtype)
+    encoder: nn.Module = find(thinker)
+    if case.tensors == META:
+        return encoder
+    encoder = encoder.to_empty(device="cpu")
+    for tensor in (*encoder.parameters(), *encoder.buffers()):
+        tensor.zero_()
+    return encoder
+
+
+_BUILDERS = {PREFILL: _prefill, DECODE: _decode, AUDIO: _audio, VISION: _vision}
