@@ -11,11 +11,12 @@ import typer
 
 from omnizip_cost.cli.allocate import allocate_command
 from omnizip_cost.cli.compare import compare_command
+from omnizip_cost.cli.conventions import conventions_command
 from omnizip_cost.cli.demo import demo_command
 from omnizip_cost.cli.devices import devices_command
 from omnizip_cost.cli.figures import figures_command, report_command
 from omnizip_cost.cli.flops import flops_command
-from omnizip_cost.cli.known import conventions_command, methods_command, models_command
+from omnizip_cost.cli.known import methods_command, models_command
 from omnizip_cost.cli.profile import profile_command
 from omnizip_cost.cli.tokens import tokens_command
 from omnizip_cost.errors import OmnizipCostError

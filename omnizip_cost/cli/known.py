@@ -1,9 +1,8 @@
-"""``models``, ``methods``, ``conventions``: what is known, with sources."""
+"""``models``, ``methods``: what is known, with sources."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +26,7 @@ def _details(title: str, facts: dict[str, Any]) -> None:
 
 def _text(value: Any) -> str:
     if value is None:
-        return "as built"
+        return "-"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
@@ -55,6 +54,8 @@ def models_command(
                 "kv_heads": spec.text.kv_heads,
                 "head_dim": spec.text.head_dim,
                 "vocab_size": spec.text.vocab_size,
+                "sliding_window": spec.text.sliding_window,
+                "sliding_layers": len(spec.text.sliding_layers),
                 **{f"{part}_parameters": value for part, value in parts.items()},
                 "source": spec.source,
             }
@@ -62,17 +63,26 @@ def models_command(
     if emit(rows, as_json=as_json, as_csv=as_csv):
         return
     if name is not None:
-        _details(name, rows[0])
+        _details(name, {fact: value or None for fact, value in rows[0].items()})
         return
-    columns = ("model", "layers", "hidden_size", "heads", "kv_heads", "vocab_size")
+    columns = ("model", "family", "layers", "hidden_size", "heads", "kv_heads", "vocab_size")
+    encoders = ("audio_encoder_parameters", "vision_encoder_parameters")
     show(
         "Models",
-        (*columns, "parameters"),
+        (*columns, "audio encoder", "vision encoder", "parameters"),
         [
-            (*(_text(row[column]) for column in columns), _text(row["total_parameters"]))
+            (
+                *(_text(row[column]) for column in columns),
+                *(_text(row[part] or None) for part in encoders),
+                _text(row["total_parameters"]),
+            )
             for row in rows
         ],
-        notes=("`models NAME` shows one with its source; any config.json of its family works.",),
+        notes=(
+            "`models NAME` shows one with its source. Any config.json of the families "
+            "Qwen2.5-Omni, Qwen3-Omni, llama, mistral, qwen2, qwen3, phi3 works in its place.",
+        ),
+        left=2,
     )
 
 
@@ -137,40 +147,3 @@ def _check(methods: Sequence[Method], *, as_json: bool, as_csv: bool) -> None:
             raise BrokenPromiseError(
                 method.name, [row.promise for row in broken], broken[0].counterexample
             )
-
-
-def conventions_command(
-    name: NameArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
-) -> None:
-    """FLOP conventions: what one printed number silently assumes.
-
-    Example: `omnizip-cost conventions eq9`
-    """
-    from omnizip_cost.cost import CONVENTIONS, require_convention
-
-    chosen = CONVENTIONS.values() if name is None else (require_convention(name),)
-    rows = [asdict(convention) for convention in chosen]
-    if emit(rows, as_json=as_json, as_csv=as_csv):
-        return
-    if name is not None:
-        _details(name, rows[0])
-        return
-    columns = (
-        "name",
-        "flop_per_multiply_add",
-        "widths",
-        "ffn_matrices",
-        "attention",
-        "lm_head",
-        "tokens",
-        "decode",
-        "encoders",
-    )
-    heads = ("name", "per MAC", "Q/K/V", "FFN", "pairs", "LM head", "tokens", "decode", "encoders")
-    show(
-        "Conventions (never added to each other)",
-        heads,
-        [[_text(row[column]) for column in columns] for row in rows],
-        notes=("`conventions NAME` shows one with its source.",),
-        left=9,
-    )

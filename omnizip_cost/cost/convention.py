@@ -45,7 +45,8 @@ class Convention:
     name: str
     flop_per_multiply_add: Literal[1, 2]
     widths: Literal["hidden", "grouped"]
-    """Width of queries, keys and values: all d, or h * a and g * a as built."""
+    """Width of queries, keys and values: all d, or h * a and g * a as built. Only as built are
+    keys that a sliding window hides left out, in causal prefill and in decode."""
     ffn_matrices: int | None
     """Products per FFN; None: as built (3 when gated), with the router of a mixture of experts."""
     ffn_width: Literal["built", "4d"] = "built"
@@ -138,7 +139,7 @@ class Convention:
         texts = {"name", "used_by", "note", *TEXTS}
         pairs = {item.name: getattr(self, item.name) for item in fields(self)}
         return "; ".join(
-            f"{name}={'as built' if value is None else value}"
+            f"{name} = {spelled('as built' if value is None else value)}"
             for name, value in pairs.items()
             if name not in texts
         )
@@ -160,10 +161,11 @@ def check_choice(owner: str, field: str, value: object, allowed: tuple[object, .
     InvalidValueError
     """
     if not any(type(value) is type(option) and value == option for option in allowed):
-        spelled = [_spelled(option) for option in allowed]
-        expected = f"{', '.join(spelled[:-1])} or {spelled[-1]}"
+        options = [spelled(option) for option in allowed]
+        expected = f"{', '.join(options[:-1])} or {options[-1]}"
         raise InvalidValueError(owner, field, expected, value)
 
 
-def _spelled(option: object) -> str:
+def spelled(option: object) -> str:
+    """Write a choice as a TOML file does: true, 'full', 2."""
     return str(option).lower() if isinstance(option, bool) else repr(option)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from omnizip_cost.cost.convention import CHOICES, TEXTS, Convention, check_choice
+from omnizip_cost.cost.convention import CHOICES, TEXTS, Convention, check_choice, spelled
 from omnizip_cost.cost.conventions import CONVENTIONS
 from omnizip_cost.errors import InputFileError, InvalidValueError, UnknownNameError
 from omnizip_cost.units import KIBI
@@ -25,21 +25,21 @@ LARGEST_BYTES = 64 * KIBI
 
 EXAMPLE = """\
 name = "mac-exact"
-answers = "multiply-adds of the real layers, every pair of the causal mask once, no head"
+answers = "multiply-adds of the real layers, each causal pair once, no head"
 source = "our group's tables, appendix B"
-flop_per_multiply_add = 1
-widths = "grouped"
-ffn_matrices = "as built"
-ffn_width = "built"
-attention = "causal"
-lm_head = "none"
-tokens = "all"
-decode = false
-encoders = false
-counts_padding = false
-selection = false
+flop_per_multiply_add = 1   # or 2
+widths = "grouped"          # queries, keys, values as built; or "hidden": all of them d wide
+ffn_matrices = "as built"   # or a number: 2 plain, 3 gated
+ffn_width = "built"         # or "4d": four times the hidden size, whatever the model has
+attention = "causal"        # n (n + 1) / 2 pairs; or "full": n^2
+lm_head = "none"            # or "every", "last": prompt positions whose logits count
+tokens = "all"              # or "audio+video", "video": tokens that n counts
+decode = false              # or true: R steps, step i sees n + i keys
+encoders = false            # or true: audio and vision encoder
+counts_padding = false      # or true: their convolutions padded, as the stock model runs them
+selection = false           # or true: choosing the tokens
 """
-"""A complete file."""
+"""A complete file; ``used_by`` and ``note``, both texts, may be added."""
 
 
 def load_convention(path: str | os.PathLike[str]) -> Convention:
@@ -108,8 +108,7 @@ def _expected(key: str) -> str:
         return f"a positive whole number or {AS_BUILT!r}"
     if key not in CHOICES:
         return "a text"
-    spelled = [str(o).lower() if isinstance(o, bool) else repr(o) for o in CHOICES[key]]
-    return " or ".join(spelled)
+    return " or ".join(spelled(option) for option in CHOICES[key])
 
 
 def _read(path: Path) -> dict[str, Any]:
