@@ -67,6 +67,9 @@ _FOREIGN_KEYS = (
 
 _LAYER_KINDS = ("full_attention", "sliding_attention")
 
+_MOST_LAYERS = 10_000
+"""Far beyond the deepest there are (126 in Llama-3.1-405B): plans list their layers one by one."""
+
 _NARROWEST_WINDOW = 2
 """transformers keeps W - 1 keys by a slice that keeps all of them when W is 1."""
 
@@ -109,11 +112,12 @@ def read_decoder(section: Section, family: DecoderFamily, *, name: str, source: 
 
 def stack_sizes(text: Section) -> tuple[int, int, int]:
     """Return layers, hidden size and query heads, each required."""
-    return (
-        text.size("num_hidden_layers"),
-        text.size("hidden_size"),
-        text.size("num_attention_heads"),
-    )
+    layers = text.size("num_hidden_layers")
+    if layers > _MOST_LAYERS:
+        raise InvalidValueError(
+            text.place, "num_hidden_layers", f"at most {_MOST_LAYERS:,}", layers
+        )
+    return layers, text.size("hidden_size"), text.size("num_attention_heads")
 
 
 def key_value_heads(text: Section, heads: int) -> int:

@@ -90,7 +90,7 @@ class TextSpec:
             raise InvalidValueError(
                 "TextSpec", "sliding_layers", "given with sliding_window", self.sliding_layers
             )
-        if not set(self.sliding_layers) <= set(range(self.layers)):
+        if not all(0 <= layer < self.layers for layer in self.sliding_layers):
             raise InvalidValueError(
                 "TextSpec",
                 "sliding_layers",
