@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,18 +11,23 @@ from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
+from omnizip_cost.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan
-    from omnizip_cost.cost import CostRow
+    from omnizip_cost.cost import Convention, CostRow
     from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import Workload
 
 DEFAULT_CONVENTIONS = "eq9,torch,sdpa,hardware"
 
 ConventionOption = Annotated[
-    str,
-    typer.Option("--convention", help="Names separated by commas; see `conventions`."),
+    str | None,
+    typer.Option(
+        "--convention",
+        help="Names or TOML files of your own, separated by commas; see `conventions` "
+        f"[{DEFAULT_CONVENTIONS}].",
+    ),
 ]
 StepsOption = Annotated[
     bool,
@@ -33,6 +38,29 @@ StepsOption = Annotated[
         "not matter to it.",
     ),
 ]
+ComponentsOption = Annotated[
+    bool,
+    typer.Option(
+        "--components",
+        help="The account: FLOPs, bytes moved, FLOPs per byte and kernels of each class of work, "
+        "with what torch's FLOP counter does not see. Of `torch` where no --convention is given.",
+    ),
+]
+AttentionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--attention",
+        help="With --components, attention of the stock module: sdpa, one fused operator, the "
+        "default; math, what it falls back to where there is none; eager.",
+    ),
+]
+DtypeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="With --components, of weights and activations: bfloat16 [default], float16, float32.",
+    ),
+]
 DecodeOption = Annotated[int, typer.Option("--decode", help="R: decoded tokens.")]
 
 
@@ -41,45 +69,111 @@ def flops_command(
     model: ModelOption,
     inputs: InputOptions,
     methods: MethodOptions,
-    convention: ConventionOption = DEFAULT_CONVENTIONS,
+    convention: ConventionOption = None,
     decode: DecodeOption = EQ9_DECODE_STEPS,
     steps: StepsOption = False,
+    components: ComponentsOption = False,
+    attention: AttentionOption = None,
+    dtype: DtypeOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """Theoretical cost and saving, under Eq. 9, an exact count, or any named convention.
 
     For a clip, the price of choosing the tokens is shown as well, and from which length it pays;
-    with `--steps` that price alone, step by step.
+    with `--steps` that price alone, step by step. With `--components`: where FLOPs, bytes and
+    kernels go, and what torch's FLOP counter does not see.
 
     Example: `omnizip-cost flops --model qwen2.5-omni-7b --tokens 10004 --method all`
     """
-    from omnizip_cost.cli.selection import (
-        plans_at,
-        price_columns,
-        prices,
-        print_prices,
-        print_steps,
-    )
-    from omnizip_cost.cost import CONVENTIONS, count, require_convention, step_rows
+    from omnizip_cost.cost import require_conventions
     from omnizip_cost.specs import load_spec
 
-    names = [require_convention(name).name for name in parse_names("--convention", convention)]
+    _require_components(components, steps=steps, attention=attention, dtype=dtype)
+    asked = convention or ("torch" if components else DEFAULT_CONVENTIONS)
+    chosen = require_conventions(parse_names("--convention", asked))
     spec = load_spec(model)
     work = inputs.workload(spec)
     if steps:
-        listed = {plan: step_rows(spec, plan) for plan in methods.plans(work, spec)}
-        rows_of_all = [row for rows in listed.values() for row in rows]
-        if not emit(rows_of_all, as_json=as_json, as_csv=as_csv):
-            print_steps(spec, work, listed)
-        return
-    priced = [name for name in names if CONVENTIONS[name].selection]
+        _steps(spec, work, methods.plans(work, spec), as_json=as_json, as_csv=as_csv)
+    elif components:
+        how = {"attention": attention or "sdpa", "dtype": dtype or "bfloat16"}
+        plans = methods.plans(work, spec)
+        _accounts(spec, work, plans, chosen, decode, how, as_json=as_json, as_csv=as_csv)
+    else:
+        _totals(spec, work, methods, chosen, decode, as_json=as_json, as_csv=as_csv)
+
+
+def _require_components(components: bool, *, steps: bool, **given: str | None) -> None:
+    """Refuse options that mean nothing without ``--components``, and two tables at once."""
+    if components and steps:
+        raise InvalidValueError("flops", "table", "one of --components and --steps", "both")
+    for name, value in given.items():
+        if value is not None and not components:
+            raise InvalidValueError("flops", f"--{name}", "left out without --components", value)
+
+
+def _steps(
+    spec: ModelSpec, work: Workload, plans: list[Plan], *, as_json: bool, as_csv: bool
+) -> None:
+    """Selection alone, step by step."""
+    from omnizip_cost.cli.selection import print_steps
+    from omnizip_cost.cost import step_rows
+
+    listed = {plan: step_rows(spec, plan) for plan in plans}
+    rows_of_all = [row for rows in listed.values() for row in rows]
+    if not emit(rows_of_all, as_json=as_json, as_csv=as_csv):
+        print_steps(spec, work, listed)
+
+
+def _accounts(
+    spec: ModelSpec,
+    work: Workload,
+    plans: list[Plan],
+    conventions: dict[str, Convention],
+    decode: int,
+    how: dict[str, Any],
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Where FLOPs, bytes and kernels go, plan by plan and convention by convention."""
+    from omnizip_cost.cli.account import print_account
+    from omnizip_cost.cost.account import account
+
+    accounts = [
+        account(spec, plan, convention, decode, work, **how)
+        for plan in plans
+        for convention in conventions.values()
+    ]
+    if not emit([row for rows in accounts for row in rows], as_json=as_json, as_csv=as_csv):
+        for rows in accounts:
+            print_account(spec, work, rows)
+
+
+def _totals(
+    spec: ModelSpec,
+    work: Workload,
+    methods: MethodOptions,
+    conventions: dict[str, Convention],
+    decode: int,
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """One line per configuration, and the price of choosing tokens beside what it saves."""
+    from omnizip_cost.cli.selection import plans_at, price_columns, prices, print_prices
+    from omnizip_cost.cost import count
+
+    names = list(conventions)
+    priced = [name for name in names if conventions[name].selection]
     if not (as_json or as_csv):
         priced = priced[:1]
     counted = []
     for plan, plan_at in plans_at(methods, work, spec).items():
-        rows = {name: count(spec, plan, name, decode, workload=work) for name in names}
-        counted.append((plan, rows, prices(spec, work, plan, plan_at, priced)))
+        rows = {name: count(spec, plan, one, decode, work) for name, one in conventions.items()}
+        weighed = [conventions[name] for name in priced]
+        counted.append((plan, rows, prices(spec, work, plan, plan_at, weighed)))
     table = [
         {**row, **price_columns(row, found.get(name))}
         for _, groups, found in counted
@@ -87,7 +181,7 @@ def flops_command(
         for row in groups[name]
     ]
     if not emit(table, as_json=as_json, as_csv=as_csv):
-        _print(spec, work, [(plan, groups) for plan, groups, _ in counted], names, decode)
+        _print(spec, work, [(plan, groups) for plan, groups, _ in counted], conventions, decode)
         if priced:
             print_prices(spec, [(plan, found.get(priced[0])) for plan, _, found in counted])
 
@@ -96,7 +190,7 @@ def _print(
     spec: ModelSpec,
     work: Workload,
     counted: list[tuple[Plan, dict[str, list[CostRow]]]],
-    names: list[str],
+    conventions: dict[str, Convention],
     decode: int,
 ) -> None:
     """One line per configuration; every convention in a column of its own, never summed."""
@@ -105,9 +199,10 @@ def _print(
     from omnizip_cost.units import TERA
 
     full = make_plan("full", work, spec)
-    whole = {name: total_flops(count(spec, full, name, decode, workload=work)) for name in names}
-    heads = ["method", "asked", "kept", "rho a, v", "tokens"]
-    heads += names
+    whole = {
+        name: total_flops(count(spec, full, one, decode, work)) for name, one in conventions.items()
+    }
+    heads = ["method", "asked", "kept", "rho a, v", "tokens", *conventions]
     lines = []
     for plan, groups in counted:
         pair = "-" if plan.rho_a is None else f"{plan.rho_a:.3g}, {plan.rho_v:.3g}"
@@ -118,7 +213,7 @@ def _print(
             pair,
             f"{plan.kept_tokens:,}",
         ]
-        for name in names:
+        for name in conventions:
             total = total_flops(groups[name])
             line.append(f"{total / TERA:,.4g} ({share_left(total, whole[name]):.1%})")
         lines.append(line)

@@ -11,7 +11,7 @@ from omnizip_cost.cli.output import show
 if TYPE_CHECKING:
     from omnizip_cost.cli.methods import MethodOptions
     from omnizip_cost.compression import Plan, Setting
-    from omnizip_cost.cost import CostRow, Overhead, StepRow
+    from omnizip_cost.cost import Convention, CostRow, Overhead, StepRow
     from omnizip_cost.cost.overhead import PlanAt
     from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import Workload
@@ -28,14 +28,14 @@ def plans_at(methods: MethodOptions, work: Workload, spec: ModelSpec) -> dict[Pl
 
 
 def prices(
-    spec: ModelSpec, work: Workload, plan: Plan, plan_at: PlanAt, names: list[str]
+    spec: ModelSpec, work: Workload, plan: Plan, plan_at: PlanAt, conventions: list[Convention]
 ) -> dict[str, Overhead]:
     """Selection under each convention that counts it; none where nothing is chosen."""
     from omnizip_cost.cost import overhead, selection_ops
 
     if not selection_ops(spec, plan):
         return {}
-    found = {name: overhead(spec, work, plan_at, name) for name in names}
+    found = {one.name: overhead(spec, work, plan_at, one) for one in conventions}
     return {name: price for name, price in found.items() if price is not None}
 
 

@@ -89,6 +89,22 @@ def count(
     UnknownNameError, InvalidValueError
     """
     chosen = require_convention(convention)
+    ops = counted_ops(spec, plan, chosen, decode, workload)
+    rows = list(_rows(spec, plan, chosen, ops))
+    steps = selection_ops(spec, plan, dtype=dtype) if chosen.selection else None
+    return [*rows, _selection_row(spec, plan, chosen, steps)] if steps else rows
+
+
+def counted_ops(
+    spec: ModelSpec, plan: Plan, convention: Convention, decode: int, workload: Workload | None
+) -> list[Op]:
+    """Ops of decoder, head and encoders that a convention counts, those of selection apart.
+
+    Raises
+    ------
+    InvalidValueError
+        R is no whole number, or the plan was made for another model.
+    """
     if isinstance(decode, bool) or not isinstance(decode, int) or decode < 0:
         raise InvalidValueError("count", "decode", "a whole number of steps, zero or more", decode)
     if len(plan.layer_av_tokens) != spec.text.layers:
@@ -98,12 +114,10 @@ def count(
             f"made for the {spec.text.layers} layers of {spec.name}",
             f"{len(plan.layer_av_tokens)} layers",
         )
-    ops = list(decoder_ops(spec.text, plan, chosen, decode))
-    if workload is not None and chosen.encoders and isinstance(spec, ThinkerSpec):
-        ops += encoder_ops(spec, workload, chosen)
-    rows = list(_rows(spec, plan, chosen, ops))
-    steps = selection_ops(spec, plan, dtype=dtype) if chosen.selection else None
-    return [*rows, _selection_row(spec, plan, chosen, steps)] if steps else rows
+    ops = list(decoder_ops(spec.text, plan, convention, decode))
+    if workload is not None and convention.encoders and isinstance(spec, ThinkerSpec):
+        ops += encoder_ops(spec, workload, convention)
+    return ops
 
 
 def _rows(spec: ModelSpec, plan: Plan, convention: Convention, ops: list[Op]) -> Iterator[CostRow]:

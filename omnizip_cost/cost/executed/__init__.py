@@ -1,5 +1,14 @@
 """What torch dispatches, operator by operator: counted by its FLOP counter, or listed here."""
 
+from omnizip_cost.cost.executed.listing import Engine, Listing, engine_of, executed_listing
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
 
-__all__ = ["ATTENTION_KINDS", "AttentionKind", "ExecutedOp"]
+__all__ = [
+    "ATTENTION_KINDS",
+    "AttentionKind",
+    "Engine",
+    "ExecutedOp",
+    "Listing",
+    "engine_of",
+    "executed_listing",
+]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost.conventions import Convention
-from omnizip_cost.cost.decoder import LayerGroup, layer_groups
+from omnizip_cost.cost.convention import Convention
+from omnizip_cost.cost.decoder import LayerGroup
 from omnizip_cost.cost.executed.attention import Heads, attention, eager_mask
 from omnizip_cost.cost.executed.modules import (
     cache_update,
@@ -20,36 +19,11 @@ from omnizip_cost.cost.executed.modules import (
     rotation,
 )
 from omnizip_cost.cost.executed.op import AttentionKind, ExecutedOp, Kernel, Pass, placed
+from omnizip_cost.cost.executed.passes import passes, prompt_tokens, whole_groups
 from omnizip_cost.specs.spec import ModelSpec, TextSpec
 
 DECODER_FAMILIES = ("qwen2.5-omni",)
 """Families whose text model is listed as executed; for others bytes and kernels are unknown."""
-
-
-def passes(n: int, decode_steps: int, convention: Convention, width: int) -> Iterator[Pass]:
-    """Prefill of ``n`` tokens, and the decode steps that follow it, if any."""
-    causal = convention.attention == "causal"
-    prefill = formulas.causal_pairs_doubled(n) if causal else formulas.full_pairs_doubled(n, n)
-    yield Pass(
-        phase="prefill",
-        calls=1,
-        rows=n,
-        keys=n,
-        pairs=n * n,
-        counted_pairs_doubled=prefill,
-        width=width,
-    )
-    if decode_steps:
-        doubled = formulas.decode_pairs_doubled(n, decode_steps)
-        yield Pass(
-            phase="decode",
-            calls=decode_steps,
-            rows=decode_steps,
-            keys=doubled // 2,
-            pairs=doubled // 2,
-            counted_pairs_doubled=doubled,
-            width=width,
-        )
 
 
 def decoder_executed(
@@ -74,10 +48,9 @@ def decoder_executed(
         Bytes of a number of the model's dtype.
     """
     text = spec.text
-    groups = list(layer_groups(text, convention, plan.layer_tokens))
-    before = plan.av_tokens + plan.text_tokens
+    groups = whole_groups(text, plan, convention)
     for run in passes(groups[0].tokens, decode_steps, convention, width):
-        looked_up = before if run.phase == "prefill" else run.rows
+        looked_up = prompt_tokens(plan) if run.phase == "prefill" else run.rows
         yield from placed(embedding(run, looked_up, text.hidden_size), "llm", run, "embedding")
         yield from placed(mrope_table(run, run.rows, text.head_dim), "llm", run, "rotary_table")
     seen = set()

@@ -1,0 +1,117 @@
+"""What stands out in an account, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from omnizip_cost.cost.account import AccountRow
+from omnizip_cost.units import GIGA, fixed
+
+WORDS = {
+    "activation": "SiLU or GELU, gate",
+    "attention": "attention",
+    "cache": "copies into the cache",
+    "connector": "connector",
+    "convolution": "convolutions",
+    "embedding": "token embedding",
+    "ffn": "FFN",
+    "indexing": "lengths and places",
+    "layout": "copies into rows",
+    "lm_head": "LM head",
+    "mask": "causal mask",
+    "norm": "norms and casts",
+    "pooling": "pooling",
+    "positions": "position embedding",
+    "projection": "projections",
+    "repeat": "keys, values per head",
+    "residual": "residual additions",
+    "rotary": "rotary positions",
+    "router": "router",
+    "routing": "choice of experts",
+    "selection": "selection of tokens",
+    "softmax": "scaling, mask, softmax",
+}
+"""Each class of work in words."""
+
+
+def standouts(rows: list[AccountRow]) -> list[str]:
+    """Sentences on the accounts in ``rows``: one model, plan and convention at a time.
+
+    Parameters
+    ----------
+    rows : list of AccountRow
+        Of one call of :func:`~omnizip_cost.cost.account.account`.
+    """
+    return [*_what_it_is(rows), *_unknown(rows), *_unseen(rows), *_logits(rows), *_cache(rows)]
+
+
+def _what_it_is(rows: list[AccountRow]) -> Iterator[str]:
+    first = rows[0]
+    if first.dtype is None:
+        yield (
+            f"{first.convention} is a formula: it describes no execution, so bytes and kernels are "
+            "not counted."
+        )
+    elif first.attention is None:
+        yield (
+            f"{first.convention} describes an ideal engine: elementwise work is fused away and not "
+            "counted, each product touches its operands once, the cache is read once a step."
+        )
+    else:
+        yield (
+            "The stock module run eagerly, one kernel per operator. Unseen: operators and "
+            "arithmetic that torch's FLOP counter does not count."
+        )
+
+
+def _unknown(rows: list[AccountRow]) -> Iterator[str]:
+    if rows[0].dtype is None:
+        return
+    missing = dict.fromkeys(row.component for row in rows if row.bytes_moved is None)
+    if missing:
+        yield (
+            f"Not listed operator by operator: {', '.join(missing)}. Their bytes and kernels are "
+            "unknown, and with them the shares of bytes."
+        )
+
+
+def _unseen(rows: list[AccountRow]) -> Iterator[str]:
+    if rows[0].attention is None:
+        return
+    for phase in dict.fromkeys(row.phase for row in rows):
+        known = [row for row in rows if row.phase == phase and row.bytes_moved is not None]
+        listed = [row for row in known if not row.counted]
+        moved, kernels = _sum(row.bytes_moved for row in known), _sum(row.kernels for row in known)
+        if not moved or not kernels:
+            continue
+        theirs = _sum(row.bytes_moved for row in listed)
+        work = sum(row.flops for row in known) + _sum(row.unseen_flops for row in known)
+        unseen = _sum(row.unseen_flops for row in known)
+        yield (
+            f"{phase.capitalize()}: what the counter does not see moves {theirs / moved:.1%} of "
+            f"the bytes ({fixed(theirs / GIGA)} GB) in "
+            f"{_sum(row.kernels for row in listed):,} of {kernels:,} kernels, with "
+            f"{unseen / work:.2%} of the arithmetic."
+        )
+
+
+def _logits(rows: list[AccountRow]) -> Iterator[str]:
+    for row in rows:
+        if (row.operator, row.phase) == ("lm_head", "prefill") and row.attention is not None:
+            yield (
+                f"The stock head writes logits of every prompt position: "
+                f"{fixed((row.bytes_written or 0) / GIGA)} GB, of which one position is needed."
+            )
+
+
+def _cache(rows: list[AccountRow]) -> Iterator[str]:
+    copied = [row for row in rows if (row.operator, row.phase) == ("cache", "decode")]
+    if copied:
+        yield (
+            "Each decode step copies the whole cache to append one token: "
+            f"{fixed(_sum(row.bytes_moved for row in copied) / GIGA)} GB in all steps."
+        )
+
+
+def _sum(values: Iterable[int | None]) -> int:
+    return sum(value or 0 for value in values)

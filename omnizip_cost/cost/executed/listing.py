@@ -1,0 +1,108 @@
+"""Which operators run under a convention that describes an execution: stock module or ideal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from omnizip_cost.compression.plan import Plan
+from omnizip_cost.cost.convention import Convention
+from omnizip_cost.cost.executed.decoder import DECODER_FAMILIES, decoder_executed
+from omnizip_cost.cost.executed.ideal import ideal_decoder
+from omnizip_cost.cost.executed.ideal_encoders import ideal_encoders
+from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
+from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec
+from omnizip_cost.units import BYTES_PER_ELEMENT
+from omnizip_cost.workload.workload import Workload
+
+Engine = Literal["stock", "ideal"]
+
+_ENGINES: dict[str, Engine] = {"torch": "stock", "sdpa": "stock", "hardware": "ideal"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Operators of everything that is known to run, and components of which it is not known."""
+
+    engine: Engine
+    ops: tuple[ExecutedOp, ...]
+    unlisted: tuple[str, ...] = ()
+    """Components whose operators are not listed: their bytes and kernels are unknown."""
+
+
+def engine_of(convention: Convention) -> Engine | None:
+    """Say what a convention describes: the stock module, an ideal engine, or a formula alone."""
+    return _ENGINES.get(convention.name)
+
+
+def executed_listing(
+    spec: ModelSpec,
+    plan: Plan,
+    convention: Convention,
+    decode_steps: int,
+    workload: Workload | None,
+    *,
+    attention: AttentionKind = "sdpa",
+    dtype: str = "bfloat16",
+) -> Listing | None:
+    """Operators of decoder, head and encoders; None under a formula, which nothing executes.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    plan : Plan
+    convention : Convention
+    decode_steps : int
+        R, all together.
+    workload : Workload, optional
+        A clip: its encoders run as well.
+    attention : {"sdpa", "math", "eager"}
+        Of the stock module.
+    dtype : {"bfloat16", "float16", "float32"}
+
+    Raises
+    ------
+    InvalidValueError
+        An unknown attention or dtype, or one that skips no pairs under a convention that does.
+    """
+    engine = engine_of(convention)
+    _check(convention, engine, attention, dtype)
+    if engine is None:
+        return None
+    width = BYTES_PER_ELEMENT[dtype]
+    clip = workload if convention.encoders and isinstance(spec, ThinkerSpec) else None
+    if engine == "ideal":
+        ops = list(ideal_decoder(spec, plan, convention, decode_steps, width))
+        if clip is not None and isinstance(spec, ThinkerSpec):
+            ops += ideal_encoders(spec, clip, convention, width)
+        return Listing(engine=engine, ops=tuple(ops))
+    ops, unlisted = [], []
+    if spec.family in DECODER_FAMILIES:
+        ops += decoder_executed(spec, plan, convention, decode_steps, attention, width)
+    else:
+        unlisted += ["llm", "lm_head"]
+    if clip is not None:
+        unlisted += ["audio_encoder"] * bool(clip.mel_frames)
+        unlisted += ["vision_encoder"] * (clip.grid_thw is not None)
+    return Listing(engine=engine, ops=tuple(ops), unlisted=tuple(unlisted))
+
+
+def _check(
+    convention: Convention, engine: Engine | None, attention: AttentionKind, dtype: str
+) -> None:
+    if attention not in ATTENTION_KINDS:
+        raise InvalidValueError(
+            "account", "attention", f"one of {', '.join(ATTENTION_KINDS)}", attention
+        )
+    if dtype not in BYTES_PER_ELEMENT:
+        known = ", ".join(BYTES_PER_ELEMENT)
+        raise InvalidValueError("account", "dtype", f"one of {known}", dtype)
+    if engine == "stock" and convention.attention == "causal" and attention != "sdpa":
+        raise InvalidValueError(
+            "account",
+            "attention",
+            f"sdpa under {convention.name}, whose pairs only a fused operator can skip",
+            attention,
+            "take the convention torch for it",
+        )
