@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from omnizip_cost.compression import allocate
     from omnizip_cost.compression import make_plan as plan
-    from omnizip_cost.cost import account, count, load_convention, total_flops
+    from omnizip_cost.cost import count, load_convention, total_flops
+    from omnizip_cost.cost.account import account
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
     from omnizip_cost.runtime.compressed import compressed
     from omnizip_cost.runtime.conformance import check_method
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "account": ("cost", "account"),
+    "account": ("cost.account", "account"),
     "allocate": ("compression", "allocate"),
     "bare_workload": ("workload", "bare_workload"),
     "build_thinker": ("runtime.build", "build_thinker"),

@@ -1,6 +1,5 @@
 """What it *takes*: multiply-adds per op, named conventions, Eq. 9, exact counts."""
 
-from omnizip_cost.cost.account import AccountRow, account
 from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even
 from omnizip_cost.cost.convention_file import load_convention
 from omnizip_cost.cost.conventions import (
@@ -27,7 +26,6 @@ __all__ = [
     "CONVENTIONS",
     "EQ9_DECODE_STEPS",
     "MOST_TOKENS",
-    "AccountRow",
     "BreakEven",
     "Convention",
     "CostRow",
@@ -36,7 +34,6 @@ __all__ = [
     "SelectionOp",
     "SideRow",
     "StepRow",
-    "account",
     "audio_encoder_ops",
     "break_even",
     "count",
