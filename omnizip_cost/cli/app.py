@@ -18,6 +18,7 @@ from omnizip_cost.cli.figures import figures_command, report_command
 from omnizip_cost.cli.flops import flops_command
 from omnizip_cost.cli.known import methods_command, models_command
 from omnizip_cost.cli.profile import profile_command
+from omnizip_cost.cli.sweep import sweep_command
 from omnizip_cost.cli.tokens import tokens_command
 from omnizip_cost.errors import OmnizipCostError
 
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tokens": tokens_command,
     "flops": flops_command,
     "allocate": allocate_command,
+    "sweep": sweep_command,
     "profile": profile_command,
     "compare": compare_command,
     "figures": figures_command,

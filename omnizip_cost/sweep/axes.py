@@ -76,3 +76,15 @@ def cut(lengths: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
     for start in range(0, lengths[0], step):
         for rest in cut(lengths[1:], most):
             yield (slice(start, min(start + step, lengths[0])), *rest)
+
+
+def boxes_of(lengths: Sequence[int], most: int) -> int:
+    """How many boxes :func:`cut` makes.
+
+    >>> boxes_of((2, 3), 2)
+    4
+    """
+    count = 1
+    for place, length in enumerate(lengths):
+        count *= -(-length // max(most // prod(lengths[place + 1 :]), 1))
+    return count

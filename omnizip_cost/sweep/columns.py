@@ -55,6 +55,9 @@ class Block:
 COLUMNS: tuple[str, ...] = tuple(item.name for item in fields(Block))
 """In the order in which tables show them."""
 
+REPEATED = ("retained", "tokens", "decode")
+"""Columns of numbers whose values come again and again."""
+
 
 def blocks(grid: Grid) -> Iterator[Block]:
     """Compute a grid block by block, never more than a box of it at a time."""
@@ -62,6 +65,11 @@ def blocks(grid: Grid) -> Iterator[Block]:
         for convention in grid.conventions:
             for box in grid.boxes():
                 yield from box_blocks(grid, spec, convention, box)
+
+
+def as_columns(block: Block) -> dict[str, NDArray[Any] | str]:
+    """Return a block's columns by name; of a name that all its rows share, the one text."""
+    return {name: getattr(block, name) for name in COLUMNS}
 
 
 def columns(grid: Grid) -> dict[str, NDArray[Any]]:

@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnizip_cost.compression import FASTV_LAYER, Method, require_method
-from omnizip_cost.cost import EQ9_DECODE_STEPS, Convention, require_convention
+from omnizip_cost.cost import EQ9_DECODE_STEPS, Convention, require_conventions
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.specs import ModelSpec, load_spec
-from omnizip_cost.sweep.axes import Numbers, cut, ratio_axis, whole_axis
+from omnizip_cost.sweep.axes import Numbers, boxes_of, cut, ratio_axis, whole_axis
 
 CHUNK_ROWS = 1_000_000
 """Configurations computed, and written, at a time."""
+
+
+MOST_FILES = 100_000
+"""Parts of a grid: a folder of more files is of no use to anyone."""
 
 
 class Box(NamedTuple):
@@ -73,6 +77,13 @@ class Grid:
             )
         if any(method.prunes == "inside the decoder" for method in self.pruning):
             self._check_fastv_layer()
+        if self.files > MOST_FILES:
+            raise InvalidValueError(
+                "grid",
+                "chunk_rows",
+                f"large enough for at most {MOST_FILES:,} files",
+                f"{self.chunk_rows:,}, which makes {self.files:,} of {self.size:,} configurations",
+            )
 
     @property
     def size(self) -> int:
@@ -85,13 +96,30 @@ class Grid:
         ratios = len(self.pruning) * len(self.retained) + len(self.methods) - len(self.pruning)
         return len(self.tokens) * len(self.decode) * ratios
 
+    @property
+    def files_per_partition(self) -> int:
+        """Boxes of one model under one convention."""
+        return boxes_of(self._lengths, self._most_cells)
+
+    @property
+    def files(self) -> int:
+        """Boxes in all: each becomes a file when the grid is swept into a folder."""
+        return len(self.models) * len(self.conventions) * self.files_per_partition
+
+    @property
+    def _lengths(self) -> tuple[int, int, int]:
+        return len(self.tokens), max(len(self.retained), 1), len(self.decode)
+
+    @property
+    def _most_cells(self) -> int:
+        return max(self.chunk_rows // len(self.methods), 1)
+
     def boxes(self) -> Iterator[Box]:
         """Boxes of about ``chunk_rows`` configurations of one model under one convention.
 
         At most ``chunk_rows``, or one configuration of each method where that is more.
         """
-        lengths = (len(self.tokens), max(len(self.retained), 1), len(self.decode))
-        for stretches in cut(lengths, max(self.chunk_rows // len(self.methods), 1)):
+        for stretches in cut(self._lengths, self._most_cells):
             yield Box(*stretches)
 
     def box_size(self, box: Box) -> int:
@@ -155,7 +183,7 @@ def make_grid(
             load_spec(model) if isinstance(model, str) else model
             for model in _listed("models", models)
         ),
-        conventions=tuple(map(require_convention, _listed("conventions", conventions))),
+        conventions=tuple(require_conventions(_listed("conventions", conventions)).values()),
         methods=tuple(map(require_method, _listed("methods", methods))),
         tokens=tokens,  # type: ignore[arg-type]
         retained=retained,  # type: ignore[arg-type]

@@ -1,0 +1,138 @@
+"""``sweep``: every combination of a few lists, computed at once and written as Parquet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from omnizip_cost.sweep.estimate import Estimate
+    from omnizip_cost.sweep.folder import Swept
+
+GridArgument = Annotated[
+    str, typer.Argument(metavar="GRID.toml", help="What to combine; see the example below.")
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option("--out", help="Folder of the table: new, empty, or of the same grid."),
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Say how large the grid is and what it will take; write nothing."
+    ),
+]
+
+
+def sweep_command(
+    grid: GridArgument,
+    out: OutOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Totals of any grid of configurations, streamed to partitioned Parquet in bounded memory.
+
+    FLOPs are those of `flops --tokens`, as integers where they are below 2^53 (column `exact`).
+    Stopped or killed, the same command goes on with what is missing.
+
+    Example: `omnizip-cost sweep grid.toml --out sweep`, with a grid.toml such as
+
+        models = ["qwen2.5-omni-7b"]         # names, or paths of a config.json
+        conventions = ["eq9", "hardware"]    # names, or paths of a TOML file
+        methods = ["full", "omnizip", "fastv"]
+        tokens = { start = 1000, stop = 100_000, count = 200, spacing = "log" }
+        retained = { start = 0.05, stop = 1.0, step = 0.05 }
+        decode = [0, 100]
+
+    Numbers are a list everywhere, or start and stop with step or count. Besides these,
+    fastv_layer [5] and chunk_rows [1,000,000], the configurations of one file.
+    """
+    from omnizip_cost.cli.progress import progress_bar, say
+    from omnizip_cost.sweep.estimate import estimate
+    from omnizip_cost.sweep.folder import sweep
+    from omnizip_cost.sweep.grid_file import load_grid
+
+    if out is None and not dry_run:
+        raise InvalidValueError("input", "--out", "given, or --dry-run", None)
+    wanted = load_grid(grid)
+    expected = estimate(wanted)
+    if dry_run:
+        if not emit([expected], as_json=as_json, as_csv=as_csv):
+            _print_estimate(grid, expected)
+        return
+    assert out is not None
+    say(_sentence(expected))
+    with progress_bar() as report:
+        swept = sweep(wanted, out, expected=expected, report=report)
+    if not emit(swept.partitions, as_json=as_json, as_csv=as_csv):
+        _print(swept)
+
+
+def _sentence(expected: Estimate) -> str:
+    from omnizip_cost.units import binary_bytes
+
+    files = "1 file" if expected.files == 1 else f"{expected.files:,} files"
+    return (
+        f"{expected.configurations:,} configurations: about {_duration(expected.seconds)} and "
+        f"{binary_bytes(expected.bytes)} in {files}"
+    )
+
+
+def _print_estimate(name: str, expected: Estimate) -> None:
+    from omnizip_cost.units import binary_bytes
+
+    show(
+        f"{name}: what a sweep of it takes",
+        ("fact", "value"),
+        [
+            ("configurations", f"{expected.configurations:,}"),
+            ("files", f"{expected.files:,}"),
+            ("time", f"about {_duration(expected.seconds)}"),
+            ("on disk", f"about {binary_bytes(expected.bytes)}"),
+        ],
+        notes=(
+            f"From a sample of {expected.sample_rows:,} of them, computed and written in memory "
+            f"just now ({expected.rows_per_s:,.0f} per second). Nothing is written.",
+        ),
+    )
+
+
+def _print(swept: Swept) -> None:
+    from omnizip_cost.units import binary_bytes
+
+    kept = swept.rows - swept.written_rows
+    done = (
+        f"{swept.written_rows:,} configurations computed and written in "
+        f"{_duration(swept.seconds)}, {swept.rows_per_s:,.0f} per second"
+        if swept.written_rows
+        else "Nothing was left to do"
+    )
+    show(
+        f"{swept.rows:,} configurations in {swept.folder}",
+        ("model", "convention", "rows", "files", "on disk"),
+        [
+            (row.model, row.convention, f"{row.rows:,}", f"{row.files:,}", binary_bytes(row.bytes))
+            for row in swept.partitions
+        ],
+        notes=(
+            f"{done}{f'; {kept:,} were there before' if kept else ''}.",
+            f"Read it: pandas.read_parquet({str(swept.folder)!r})",
+        ),
+        left=2,
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Write a time with the unit that a person would use.
+
+    >>> _duration(0.0312), _duration(75), _duration(5400)
+    ('0.031 s', '75 s', '1.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
