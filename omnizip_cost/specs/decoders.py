@@ -8,6 +8,7 @@ and 5.23; witness: the classes built on the ``meta`` device.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +16,16 @@ from omnizip_cost.errors import InvalidValueError, UnsupportedModelError
 from omnizip_cost.specs.section import Section
 from omnizip_cost.specs.spec import DecoderFamily, DecoderSpec, TextSpec
 
-_UNTIED_AND_UNCUT: Mapping[str, Any] = {"tie_word_embeddings": False, "layer_types": None}
+_ALL: Mapping[str, Any] = {
+    "architectures": None,
+    "tie_word_embeddings": False,
+    "layer_types": None,
+}
 
 DECODER_FALLBACKS: Mapping[DecoderFamily, Mapping[str, Any]] = {
     # LlamaConfig; no key/value heads means as many as query heads, no head_dim hidden // heads.
     "llama": {
-        **_UNTIED_AND_UNCUT,
+        **_ALL,
         "num_key_value_heads": None,
         "head_dim": None,
         "attention_bias": False,
@@ -28,10 +33,10 @@ DECODER_FALLBACKS: Mapping[DecoderFamily, Mapping[str, Any]] = {
         "sliding_window": None,
     },
     # MistralConfig; its class default of 8 key/value heads is a size, so the file must say it.
-    "mistral": {**_UNTIED_AND_UNCUT, "head_dim": None, "sliding_window": 4096},
+    "mistral": {**_ALL, "head_dim": None, "sliding_window": 4096},
     # Qwen2Config; as Mistral's, its 32 key/value heads must be said.
     "qwen2": {
-        **_UNTIED_AND_UNCUT,
+        **_ALL,
         "head_dim": None,
         "use_sliding_window": False,
         "sliding_window": 4096,
@@ -39,7 +44,7 @@ DECODER_FALLBACKS: Mapping[DecoderFamily, Mapping[str, Any]] = {
     },
     # Qwen3Config; head_dim is no quotient here but a size of its own, so the file must say it.
     "qwen3": {
-        **_UNTIED_AND_UNCUT,
+        **_ALL,
         "attention_bias": False,
         "use_sliding_window": False,
         "sliding_window": 4096,
@@ -47,7 +52,7 @@ DECODER_FALLBACKS: Mapping[DecoderFamily, Mapping[str, Any]] = {
     },
     # Phi3Config.
     "phi3": {
-        **_UNTIED_AND_UNCUT,
+        **_ALL,
         "num_key_value_heads": None,
         "head_dim": None,
         "sliding_window": None,
@@ -209,7 +214,15 @@ def _layer_kinds(text: Section, layers: int) -> tuple[str, ...] | None:
 
 
 def _refuse_foreign(section: Section, family: DecoderFamily) -> None:
-    """Refuse a config with a key of another architecture: its class would ignore or misread it."""
+    """Refuse what the family's class would ignore or misread: another model under its name."""
+    own = re.compile(rf"{family}(Model|For\w+)", re.IGNORECASE)
+    for architecture in section.names("architectures") or ():
+        if not own.fullmatch(architecture):
+            raise UnsupportedModelError(
+                section.place,
+                f"architectures names {architecture}, which is no plain {family} decoder",
+                f"leave that key out to count the {family} decoder of these sizes alone",
+            )
     for key in _FOREIGN_KEYS:
         if section.values.get(key):
             raise UnsupportedModelError(

@@ -118,6 +118,12 @@ def test_rotary_settings_change_no_size(family: str, rope: Config, tmp_path: Pat
     assert load(tmp_path, config_of(family, **rope)).text == load(tmp_path, config_of(family)).text
 
 
+@pytest.mark.parametrize("name", ["LlamaForCausalLM", "LLaMAForCausalLM", "LlamaModel"])
+def test_the_class_of_the_family_may_be_named(name: str, tmp_path: Path) -> None:
+    named = load(tmp_path, config_of("llama", architectures=[name]))
+    assert named.text == load(tmp_path, config_of("llama")).text
+
+
 # ---- windows ----------------------------------------------------------------------------------
 
 
@@ -262,6 +268,18 @@ def test_each_size_is_required_and_positive(family: str, key: str, tmp_path: Pat
             {"num_local_experts": 8},
             "num_local_experts is set, which the dense family mistral does not have; nothing is "
             "guessed: give the config of a dense decoder",
+        ),
+        (
+            "qwen2",
+            {"architectures": ["LlavaQwenForCausalLM"]},
+            "architectures names LlavaQwenForCausalLM, which is no plain qwen2 decoder; leave "
+            "that key out to count the qwen2 decoder of these sizes alone",
+        ),
+        (
+            "qwen3",
+            {"architectures": ["Qwen3MoeForCausalLM"]},
+            "architectures names Qwen3MoeForCausalLM, which is no plain qwen3 decoder; leave "
+            "that key out to count the qwen3 decoder of these sizes alone",
         ),
         (
             "llama",

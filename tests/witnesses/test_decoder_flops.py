@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from real_decoder import PUBLISHED, Config, counted_passes, parameters, real_decoder
+from transformers import CONFIG_MAPPING
 
 import omnizip_cost as oz
 from omnizip_cost.specs import ModelSpec, parameter_counts, spec_from_config
+from omnizip_cost.specs.decoders import DECODER_FALLBACKS
 
 
 def ours(spec: ModelSpec, n: int, convention: str, decode: int = 0) -> dict[tuple[str, str], int]:
@@ -38,6 +40,15 @@ def test_parameters_of_published_models(name: str, tmp_path: Path) -> None:
     spec = oz.load_spec(tmp_path)
     assert spec.family == config["model_type"]
     assert parameter_counts(spec)["total"] == parameters(real_decoder(config)) == published
+
+
+@pytest.mark.parametrize("family", DECODER_FALLBACKS)
+def test_what_may_be_left_out_is_the_default_of_the_class(family: str) -> None:
+    defaults = {
+        name: field.default for name, field in CONFIG_MAPPING[family].__dataclass_fields__.items()
+    }
+    for key, value in DECODER_FALLBACKS[family].items():
+        assert defaults.get(key) == value, key
 
 
 @pytest.mark.parametrize(
