@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost import CONVENTIONS, count, share_left, total_flops
+from omnizip_cost.cost import CONVENTIONS, Convention, count, share_left, total_flops
 from omnizip_cost.results import FlatRow, MeasurementRow
 from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.workload.workload import Workload
@@ -66,9 +66,13 @@ def stage_rows(rows: Iterable[MeasurementRow]) -> list[StageRow]:
 
 
 def convention_rows(
-    spec: ModelSpec, plans: Mapping[str, Plan], work: Workload, decode: int
+    spec: ModelSpec,
+    plans: Mapping[str, Plan],
+    work: Workload,
+    decode: int,
+    conventions: Mapping[str, Convention] = CONVENTIONS,
 ) -> list[ConventionRow]:
-    """Count labelled plans under all named conventions.
+    """Count labelled plans under several conventions, the built-in ones by default.
 
     Parameters
     ----------
@@ -78,13 +82,15 @@ def convention_rows(
     work : Workload
     decode : int
         R, for the conventions that count decode steps.
+    conventions : mapping of name to Convention
+        In the order of the table; :func:`~omnizip_cost.cost.require_conventions` makes one.
     """
     full = next(plan for plan in plans.values() if plan.method == "full")
     table = []
-    for name in CONVENTIONS:
-        whole = total_flops(count(spec, full, name, decode, workload=work))
+    for convention in conventions.values():
+        whole = total_flops(count(spec, full, convention, decode, workload=work))
         for label, plan in plans.items():
-            rows = count(spec, plan, name, decode, workload=work)
+            rows = count(spec, plan, convention, decode, workload=work)
             left = share_left(total_flops(rows), whole)
             table += [
                 ConventionRow(

@@ -8,6 +8,7 @@ where the convention counts it and one can see it, else a number below the figur
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -44,6 +45,7 @@ ORDER = ("audio_encoder", "vision_encoder", "selection", "prefill", "decode", "l
 _TITLES = {"prefill": "decoder, prefill", "decode": "decoder, decode"}
 _BAR_IN = 0.15
 _BAR_SHARE = 0.86
+_NAME_LETTERS = 14
 
 
 @styled
@@ -85,7 +87,7 @@ def draw_conventions(table: pd.DataFrame, *, width: str = "column") -> Figure:
         if len(panels) > 1:
             ax.set_title(key[0], color=INK)
         ax.set_xlim(0, longest * (1.3 if width == "column" else 1.14))
-    axes[-1].set_xlabel(f"FLOPs as each convention counts them ({power})")
+    axes[-1].set_xlabel(f"FLOPs by convention ({power})")
     _legend(fig, [row for row in rows if _visible(row, longest)], width)
     return fig
 
@@ -129,12 +131,18 @@ def _draw_panel(ax: Any, bars: dict[tuple[str, ...], list[Row]], factor: int) ->
         ticks.setdefault(convention, []).append(at)
         at += 1.0
     middles = [(places[0] + places[-1]) / 2 for places in ticks.values()]
-    ax.set_yticks(middles, list(ticks))
+    ax.set_yticks(middles, [_two_lines(name) for name in ticks])
     ax.set_ylim(at - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:.4g}"))
+
+
+def _two_lines(name: str) -> str:
+    """A convention's name, long ones on two lines: a pair of bars is no higher."""
+    lines = wrap(name, _NAME_LETTERS, max_lines=2, placeholder="…")
+    return "\n".join(lines)
 
 
 def _draw_bar(ax: Any, at: float, rows: Sequence[Row], method: str) -> float:
