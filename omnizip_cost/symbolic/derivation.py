@@ -1,0 +1,75 @@
+"""What a derivation is made of: steps, a result, limits, forms to put numbers into, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from omnizip_cost.symbolic.letters import MEANINGS, Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One equation and a plain sentence that says why it holds."""
+
+    says: str
+    expression: Expression
+    """An equation, or a tuple of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A closed form that becomes a number once a model and lengths are given."""
+
+    name: str
+    expression: Expression
+    unit: str = ""
+    """Of the number: ``tokens``, ``FLOP``, ``bytes``, ``x`` (times as fast), or none: a ratio."""
+    otherwise: str = "never"
+    """What it means when no positive number comes out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What was tried with numbers, on how many points, and how far off the worst was."""
+
+    says: str
+    points: int
+    """0 for an identity that was proved for all values of its letters."""
+    worst: float
+    """Largest relative difference; 0 where all were equal as exact numbers."""
+
+    def __str__(self) -> str:
+        if not self.points:
+            return f"{self.says}: {'proved' if self.worst == 0 else 'NOT equal'}"
+        how = (
+            "equal, exactly" if self.worst == 0 else f"largest relative difference {self.worst:.2g}"
+        )
+        return f"{self.says}: {how}, at {self.points:,} points"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """One topic from question to result."""
+
+    name: str
+    title: str
+    question: str
+    assumptions: tuple[str, ...]
+    steps: tuple[Step, ...]
+    result: Step
+    limits: tuple[Step, ...]
+    forms: tuple[Form, ...]
+    source: str
+
+    def parts(self) -> Iterator[tuple[str, Step]]:
+        """All equations with their kind, in reading order."""
+        yield from (("step", step) for step in self.steps)
+        yield "result", self.result
+        yield from (("limit", step) for step in self.limits)
+
+    def legend(self) -> dict[Expression, str]:
+        """Meaning of every letter that occurs."""
+        found = {letter for _, step in self.parts() for letter in step.expression.free_symbols}
+        found |= {letter for form in self.forms for letter in form.expression.free_symbols}
+        return {letter: meaning for letter, meaning in MEANINGS.items() if letter in found}

@@ -1,0 +1,119 @@
+"""Derivations as LaTeX: one document that compiles with article and amsmath, or its parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from omnizip_cost.symbolic.derivation import Check, Derivation, Step
+from omnizip_cost.symbolic.writing import latex
+
+PACKAGES = ("amsmath",)
+WIDE = 130
+"""Equations written with more characters than this are set smaller, to fit a line."""
+
+_HEAD = r"""\documentclass{article}
+\usepackage[margin=2.5cm]{geometry}
+\usepackage{amsmath}
+\renewcommand{\labelitemi}{$\bullet$}
+\title{What token compression saves: the formulas in letters}
+\author{\texttt{omnizip-cost derive}}
+\date{}
+\begin{document}
+\maketitle
+"""
+_TAIL = "\\end{document}\n"
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
+    "#": r"\#", "$": r"\$", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "<": r"\ensuremath{<}", ">": r"\ensuremath{>}",
+}  # fmt: skip
+_CODE = re.compile(r"`([^`]*)`")
+_FORMULA = re.compile(r"\b(n|r|R|x)\^2|\brho_([av])\b|->")
+
+
+def document(parts: Iterable[tuple[Derivation, Sequence[Check]]]) -> str:
+    """Return a whole document, one section per derivation."""
+    return _HEAD + "\n".join(fragment(*part) for part in parts) + _TAIL
+
+
+def fragment(derivation: Derivation, checks: Sequence[Check]) -> str:
+    """Return one derivation as a section, to be read into a document that loads amsmath."""
+    limits = [line for limit in derivation.limits for line in _step(limit)]
+    return "\n".join(
+        [
+            rf"\section{{{escaped(derivation.title)}}}",
+            rf"\emph{{{escaped(derivation.question)}}}",
+            "",
+            *_list("Assumptions", derivation.assumptions),
+            r"\begin{enumerate}",
+            *(line for step in derivation.steps for line in _step(step)),
+            r"\end{enumerate}",
+            r"\paragraph{Result.}",
+            *_said(derivation.result),
+            *([r"\paragraph{Limits.}", r"\begin{itemize}", *limits, r"\end{itemize}"]
+              if limits else []),
+            *_list("Checked", [str(check) for check in checks]),
+            *_list(
+                "Letters",
+                [f"${latex(letter)}$: {escaped(meaning)}"
+                 for letter, meaning in derivation.legend().items()],
+                ready=True,
+            ),
+            rf"\paragraph{{Source.}} {escaped(derivation.source)}.",
+            "",
+        ]
+    )  # fmt: skip
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield r"\item"
+    yield from _said(step)
+
+
+def _said(step: Step) -> Iterator[str]:
+    body = latex(step.expression)
+    yield escaped(step.says)
+    if len(body) > WIDE:
+        yield rf"{{\small\[ {body} \]}}"
+    else:
+        yield rf"\[ {body} \]"
+
+
+def _list(title: str, sentences: Sequence[str], *, ready: bool = False) -> Iterator[str]:
+    if not sentences:
+        return
+    yield rf"\paragraph{{{title}.}}"
+    yield r"\begin{itemize}"
+    yield from (rf"\item {sentence if ready else escaped(sentence)}" for sentence in sentences)
+    yield r"\end{itemize}"
+
+
+def escaped(sentence: str) -> str:
+    r"""Write a plain sentence as LaTeX: code upright, squares and arrows as mathematics.
+
+    >>> escaped("`hardware` gives 1/r^2, 50%")
+    '\\texttt{hardware} gives 1/$r^2$, 50\\%'
+    """
+    pieces = _CODE.split(sentence)
+    return "".join(
+        rf"\texttt{{{_characters(piece)}}}" if place % 2 else _mathematics(piece)
+        for place, piece in enumerate(pieces)
+    )
+
+
+def _mathematics(sentence: str) -> str:
+    done, written = 0, []
+    for found in _FORMULA.finditer(sentence):
+        written.append(_characters(sentence[done : found.start()]))
+        letter, index = found.groups()
+        if letter:
+            written.append(f"${letter}^2$")
+        else:
+            written.append(rf"$\rho_{index}$" if index else r"$\to$")
+        done = found.end()
+    return "".join([*written, _characters(sentence[done:])])
+
+
+def _characters(sentence: str) -> str:
+    return "".join(_ESCAPES.get(character, character) for character in sentence)

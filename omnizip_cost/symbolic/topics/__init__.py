@@ -1,0 +1,1 @@
+"""One topic per module: ``derive()`` gives its derivation, ``verify()`` what was checked."""

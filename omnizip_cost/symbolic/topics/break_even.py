@@ -1,0 +1,343 @@
+"""Length from which a selection saves more than it costs."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import sympy
+
+from omnizip_cost import formulas
+from omnizip_cost.compression import make_plan
+from omnizip_cost.compression.counts import ANCHOR_SHARE
+from omnizip_cost.cost import CONVENTIONS, break_even, selection_ops
+from omnizip_cost.specs import load_spec
+from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.letters import (
+    A,
+    B,
+    Expression,
+    K,
+    P,
+    T,
+    V,
+    Values,
+    a,
+    alpha,
+    b,
+    d,
+    epsilon,
+    n,
+    q,
+    r,
+    rho_a,
+    s_0,
+    s_1,
+    s_2,
+    spec_values,
+)
+from omnizip_cost.symbolic.stack import Quadratic, head, layer, prefill
+from omnizip_cost.symbolic.witness import LENGTHS, agree, counted, exactly, flops, proof
+from omnizip_cost.units import TERA
+from omnizip_cost.workload import workload
+
+CONVENTION = CONVENTIONS["torch"]
+"""As executed: the selection's products are counted as they run."""
+
+WINDOW: Values = {
+    alpha: sympy.Rational(50, 338),
+    P: sympy.Integer(144),
+    epsilon: sympy.Rational(str(ANCHOR_SHARE)),
+}
+"""The paper's window: 288 video tokens in two grids and 50 audio tokens (OmniZip, Sec. 4)."""
+
+APART = sympy.Rational(3, 10)
+"""rho_v - rho_a in OmniZip's settings (0.3, 0.6) and (0.4, 0.7) (OmniZip, Tab. 1)."""
+
+
+def saved() -> Expression:
+    """FLOPs of prefill that pruning before the first layer saves."""
+    return A * (1 - r) * n + B * (1 - r**2) * n**2
+
+
+def pays_from() -> Expression:
+    """Length at which saving and cost are equal: the positive root, with a fixed part s_0."""
+    linear, squared = A * (1 - r) - s_1, B * (1 - r**2) - s_2
+    return (sympy.sqrt(linear**2 + 4 * squared * s_0) - linear) / (2 * squared)
+
+
+def pays_from_without_fixed_part() -> Expression:
+    """The same where the cost has no fixed part."""
+    return (s_1 - A * (1 - r)) / (B * (1 - r**2) - s_2)
+
+
+def omnizip_cost() -> tuple[Expression, Expression]:
+    """FLOPs per token and per token squared of OmniZip's two products, as published.
+
+    Left-over audio (neither salient nor anchor) with all video, and inside every even grid.
+    """
+    factor = CONVENTION.flop_per_multiply_add
+    video = 1 - alpha
+    grids = video / (2 * P)
+    per_token = factor * grids * formulas.similarities(P, P, d)
+    per_pair = factor * formulas.similarities((rho_a - epsilon) * alpha, video, d)
+    return per_token, per_pair
+
+
+def audio_pruning() -> Expression:
+    """rho_a that keeps a share r, anchors counted, on the line of OmniZip's settings."""
+    return alpha * (1 + epsilon) + (1 - alpha) * (1 - APART) - r
+
+
+def fastv_cost() -> Expression:
+    """FLOPs of FastV's ranking as published: the scores of every pair in one layer."""
+    return CONVENTION.flop_per_multiply_add * formulas.similarities(n, n, q)
+
+
+def fastv_saved() -> Expression:
+    """FLOPs that FastV saves in its last T - K layers, and in the logits it need not compute."""
+    each, logits = layer(CONVENTION), head(CONVENTION)
+    return (T - K) * (each - each.subs(n, r * n)) + logits - logits.subs(n, r * n)
+
+
+def fastv_pays_to() -> Expression:
+    """Length up to which FastV pays, where not every length does; a and b of one layer."""
+    logits = CONVENTION.flop_per_multiply_add * formulas.linear(1, d, V)
+    gained = (1 - r) * ((T - K) * a + logits)
+    return gained / (2 * q - (T - K) * b * (1 - r**2))
+
+
+def fastv_always() -> Expression:
+    """Ratio below which FastV pays at every length."""
+    return sympy.sqrt(1 - 1 / (2 * (T - K)))
+
+
+def _in_letters(expression: Expression) -> Expression:
+    """Put the executed count's A and B, and OmniZip's cost in the paper's window, in."""
+    whole = Quadratic.of(prefill(CONVENTION))
+    per_token, per_pair = omnizip_cost()
+    each = Quadratic.of(layer(CONVENTION))
+    letters = {A: whole.linear, B: whole.squared, s_1: per_token, s_2: per_pair}
+    letters |= {a: each.linear, b: each.squared}
+    return expression.subs(letters).subs(rho_a, audio_pruning()).subs(WINDOW)
+
+
+@cache
+def derive() -> Derivation:
+    """Saving, cost, their crossing; OmniZip's and FastV's cost put in."""
+    name = sympy.Symbol
+    per_token, per_pair = omnizip_cost()
+    spent = s_0 + s_1 * n + s_2 * n**2
+    omnizip = s_1 * n + s_2 * n**2
+    return Derivation(
+        name="break-even",
+        title="When choosing the tokens pays",
+        question="From which length on does a method save more FLOPs than it spends on choosing?",
+        assumptions=(
+            "Cost and saving in the same unit: FLOPs here, or seconds with rates put in.",
+            "Matrix products alone are counted; `flops --steps` lists what else runs.",
+            "Numbers follow `torch`: all pairs, logits at every position.",
+            "OmniZip: its published (`official`) form in the paper's window, no text.",
+        ),
+        steps=(
+            Step(
+                says="Pruning to r before the first layer saves, with prefill A n + B n^2,",
+                expression=sympy.Eq(sympy.Function("G")(n), saved(), evaluate=False),
+            ),
+            Step(
+                says="and choosing costs a fixed part, one per token and one per pair.",
+                expression=sympy.Eq(sympy.Function("s")(n), spent, evaluate=False),
+            ),
+            Step(
+                says="They are equal at the positive root of their difference; longer prompts pay "
+                "where B (1 - r^2) > s_2.",
+                expression=sympy.Eq(name("n_pay"), pays_from(), evaluate=False),
+            ),
+            Step(
+                says="Without a fixed part the root is a quotient; where it is negative (s_1 below "
+                "A (1 - r), s_2 below B (1 - r^2)) every length pays.",
+                expression=sympy.Eq(name("n_pay"), pays_from_without_fixed_part(), evaluate=False),
+            ),
+            Step(
+                says="OmniZip multiplies each token of an even grid with the others of its grid: "
+                "linear in n, since grids do not grow.",
+                expression=sympy.Eq(s_1, per_token, evaluate=False),
+            ),
+            Step(
+                says="As published it also multiplies the left-over audio with all video: "
+                "quadratic in n. (Compared inside its own window alone, this part is linear too.)",
+                expression=sympy.Eq(s_2, per_pair, evaluate=False),
+            ),
+            Step(
+                says="Its settings keep rho_v = rho_a + 3/10, so r fixes rho_a.",
+                expression=sympy.Eq(rho_a, audio_pruning(), evaluate=False),
+            ),
+            Step(
+                says="FastV as published multiplies all queries with all keys once more,",
+                expression=sympy.Eq(sympy.Function("s_FastV")(n), fastv_cost(), evaluate=False),
+            ),
+            Step(
+                says="and saves in T - K layers only. With all pairs counted (b = 4 q) it pays at "
+                "every length if r is at most",
+                expression=sympy.Eq(name("r_pay"), fastv_always(), evaluate=False),
+            ),
+            Step(
+                says="and else only up to the length",
+                expression=sympy.Eq(name("n_pay"), fastv_pays_to(), evaluate=False),
+            ),
+        ),
+        result=Step(
+            says="A selection whose cost grows no faster than what it saves pays from here on.",
+            expression=sympy.Eq(name("n_pay"), pays_from_without_fixed_part(), evaluate=False),
+        ),
+        limits=(
+            Step(
+                says="Cost over saving, long prompts: a ratio of the two squared terms.",
+                expression=sympy.Eq(
+                    sympy.Limit(spent / saved(), n, sympy.oo, "-"),
+                    s_2 / (B * (1 - r**2)),
+                    evaluate=False,
+                ),
+            ),
+            Step(
+                says="Without a fixed part, short prompts: a ratio of the two linear ones.",
+                expression=sympy.Eq(
+                    sympy.Limit(omnizip / saved(), n, 0),
+                    s_1 / (A * (1 - r)),
+                    evaluate=False,
+                ),
+            ),
+        ),
+        forms=(
+            Form(name="saved by r before layer 1", expression=_in_letters(saved()), unit="FLOP"),
+            Form(name="OmniZip's two products", expression=_in_letters(omnizip), unit="FLOP"),
+            Form(
+                name="... over what they save",
+                expression=_in_letters(omnizip / saved()),
+            ),
+            Form(
+                name="... pay from",
+                expression=_in_letters(pays_from_without_fixed_part()),
+                unit="tokens",
+                otherwise="any length",
+            ),
+            Form(name="FastV's scores", expression=fastv_cost(), unit="FLOP"),
+            Form(name="... over what they save", expression=fastv_cost() / fastv_saved()),
+            Form(name="... pay at any length up to r =", expression=fastv_always()),
+            Form(
+                name="... pay, at this r, up to",
+                expression=_in_letters(fastv_pays_to()),
+                unit="tokens",
+                otherwise="any length",
+            ),
+            Form(
+                name="a fixed price of 1 TFLOP pays from",
+                expression=_in_letters(pays_from().subs({s_0: TERA, s_1: 0, s_2: 0})),
+                unit="tokens",
+            ),
+        ),
+        source="ours; OmniZip, Secs. 3.2-3.3, Eqs. 3 and 7-8; FastV (arXiv 2403.06764)",
+    )
+
+
+def _price(flops_of_any: int, _: int) -> int:
+    return flops_of_any
+
+
+def _searched() -> Check:
+    """Closed forms against the search of :func:`omnizip_cost.cost.break_even`."""
+    wrong = points = 0
+    most = 4_000_000
+    fixed = pays_from().subs({s_1: 0, s_2: 0})
+    for price in (TERA // 100, TERA, 50 * TERA):
+        for model in ("qwen2.5-omni-7b", "omni-tiny"):
+            values = {**spec_values(load_spec(model)), r: sympy.Rational(9, 20)}
+            root = _in_letters(fixed.subs(s_0, price)).subs(values)
+            gain = sympy.lambdify(n, _in_letters(saved()).subs(values), "math")
+            found = break_even(gain, partial(_price, price), least=1, most=most)
+            wrong += found.first != int(sympy.floor(root)) + 1
+            points += 1
+    for model in ("qwen2.5-omni-7b", "omni-tiny"):
+        values = spec_values(load_spec(model))
+        values |= {K: values[T] - 1, r: sympy.Rational(9, 10)}
+        gain = sympy.lambdify(n, fastv_saved().subs(values), "math")
+        loss = sympy.lambdify(n, fastv_cost().subs(values), "math")
+        found = break_even(gain, loss, least=1, most=most)
+        wrong += found.last != int(sympy.ceiling(_in_letters(fastv_pays_to()).subs(values))) - 1
+        points += 1
+    return Check(
+        says="first and last length that pay, against `cost.break_even`",
+        points=points,
+        worst=float(wrong),
+    )
+
+
+def _selected() -> Check:
+    """OmniZip's two products against the steps that the count lists for a described clip."""
+    names = ("relevance to the video", "density peaks")
+    per_token, per_pair = omnizip_cost()
+    worst, points = 0.0, 0
+    spec = load_spec("qwen2.5-omni-7b")
+    for seconds in (60, 300):
+        work = workload(spec, seconds=seconds, pixels=(252, 448))
+        for audio, video in ((0.3, 0.6), (0.4, 0.7)):
+            plan = make_plan(
+                "omnizip", work, spec, audio_pruning=audio, video_pruning=video, mode="official"
+            )
+            steps = selection_ops(spec, plan) or ()
+            factor = CONVENTION.flop_per_multiply_add
+            true = factor * sum(step.multiply_adds for step in steps if step.name in names)
+            values = {**spec_values(spec), **WINDOW, n: work.av_tokens}
+            values[rho_a] = sympy.Rational(str(audio))
+            ours = exactly(per_token * n + per_pair * n**2, values)
+            worst = max(worst, float(abs(ours - true) / true))
+            points += 1
+    return Check(
+        says="OmniZip's two products against the listed steps of 60 s and 300 s clips",
+        points=points,
+        worst=worst,
+    )
+
+
+def verify() -> tuple[Check, ...]:
+    """Hold savings against counts, roots against the search, costs against listed steps."""
+
+    def difference(method: str, model: str, length: int, kept: str) -> int:
+        part = counted(model, length, CONVENTION.name, method=method, retained=kept, fastv_layer=5)
+        return flops(counted(model, length, CONVENTION.name)) - flops(part)
+
+    equal = saved() - s_1 * n - s_2 * n**2
+    with_fixed = saved() - s_0 - s_1 * n - s_2 * n**2
+    return (
+        agree(
+            "FLOPs saved before layer 1, against counts under `torch`",
+            _in_letters(saved()),
+            partial(difference, "random"),
+        ),
+        agree(
+            "FLOPs saved by FastV, K = 5, likewise",
+            fastv_saved(),
+            partial(difference, "fastv"),
+            more={K: 5},
+            lengths=LENGTHS[:2],
+        ),
+        proof("saving = cost at n_pay", equal.subs(n, pays_from_without_fixed_part())),
+        proof("and with a fixed part", sympy.expand(with_fixed.subs(n, pays_from()))),
+        proof(
+            "at r_pay FastV's squared terms cancel",
+            sympy.Poly(sympy.expand(fastv_saved() - fastv_cost()), n)
+            .coeff_monomial(n**2)
+            .subs(r, fastv_always()),
+        ),
+        proof(
+            "FastV's saving = its cost at its n_pay",
+            (fastv_saved() - fastv_cost()).subs(n, _in_letters(fastv_pays_to())),
+        ),
+        proof(
+            "both limits",
+            sympy.limit((s_1 * n + s_2 * n**2 + s_0) / saved(), n, sympy.oo)
+            - s_2 / (B * (1 - r**2)),
+            sympy.limit((s_1 * n + s_2 * n**2) / saved(), n, 0) - s_1 / (A * (1 - r)),
+        ),
+        _searched(),
+        _selected(),
+    )
