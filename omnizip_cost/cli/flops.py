@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omnizip_cost.cli.inputs import InputOptions, ModelOption, parse_names
+from omnizip_cost.cli.layers import LayerTokensOption, given_layers
 from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
@@ -69,6 +70,7 @@ def flops_command(
     model: ModelOption,
     inputs: InputOptions,
     methods: MethodOptions,
+    layer_tokens: LayerTokensOption = None,
     convention: ConventionOption = None,
     decode: DecodeOption = EQ9_DECODE_STEPS,
     steps: StepsOption = False,
@@ -93,7 +95,10 @@ def flops_command(
     asked = convention or ("torch" if components else DEFAULT_CONVENTIONS)
     chosen = require_conventions(parse_names("--convention", asked))
     spec = load_spec(model)
-    work = inputs.workload(spec)
+    if layer_tokens is None:
+        work = inputs.workload(spec)
+    else:
+        work, methods = given_layers(layer_tokens, inputs, methods, spec)
     if steps:
         _steps(spec, work, methods.plans(work, spec), as_json=as_json, as_csv=as_csv)
     elif components:
