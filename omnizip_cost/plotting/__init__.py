@@ -6,6 +6,7 @@ method, marker means model, hatch means stage. No function touches pyplot or nee
 
 from omnizip_cost.plotting.canvas import save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
+from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.registry import (
     FIGURES,
@@ -23,6 +24,7 @@ __all__ = [
     "FigureEntry",
     "draw_all",
     "draw_conventions",
+    "draw_counters",
     "draw_kept",
     "draw_speedup",
     "draw_stages",

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError
 from omnizip_cost.plotting.canvas import FORMATS, save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
+from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.stages import draw_stages
@@ -83,6 +84,13 @@ FIGURES: dict[str, FigureEntry] = {
             table="conventions",
             made_by="omnizip-cost demo --clip CLIP --out DIR",
             draw=draw_conventions,
+        ),
+        FigureEntry(
+            name="counters",
+            title="What other FLOP counters report beside the exact count",
+            table="counters",
+            made_by="python analysis/counters.py --out DIR",
+            draw=draw_counters,
         ),
     )
 }

@@ -14,11 +14,12 @@ from invented_tables import compare_table, conventions_table, stages_table, wind
 
 from omnizip_cost.errors import InputFileError, UnknownNameError
 from omnizip_cost.plotting import FIGURES, draw_all, drawable, run_program
-from omnizip_cost.results.store import write_table
+from omnizip_cost.results.store import read_table, write_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
 MANIFEST = tomllib.loads((FOLDER / "manifest.toml").read_text())["figure"]
 PROGRAMS = sorted(FOLDER.glob("*.py"))
+COUNTERS = FOLDER.parent / "analysis" / "measurements" / "counters" / "counters.csv"
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(grids, place / "kept_frames.parquet")
     write_table(stages_table(oom=("fastv",)), place / "stages.csv")
     write_table(conventions_table(), place / "conventions.csv")
+    write_table(read_table(COUNTERS), place / "counters.csv")
     return place
 
 
 def test_every_program_is_in_the_manifest_and_the_registry() -> None:
     assert [path.name for path in PROGRAMS] == sorted(entry["script"] for entry in MANIFEST)
     assert [entry["name"] for entry in MANIFEST] == list(FIGURES)
-    assert set(FIGURES) == {"speedup", "windows", "kept", "stages", "conventions"}
+    assert set(FIGURES) == {"speedup", "windows", "kept", "stages", "conventions", "counters"}
 
 
 @pytest.mark.parametrize("entry", MANIFEST, ids=lambda entry: entry["name"])

@@ -1,0 +1,108 @@
+"""What other FLOP counters report, as a share of the exact count: a line per tool.
+
+A table whose cells carry their number and a shade: the darker, the further from the exact count.
+The number ``1`` alone means equal as whole numbers, ``1.00`` means near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.style import INK, NO_DATA, styled, tint
+from omnizip_cost.plotting.tablerows import (
+    Row,
+    distinct,
+    foot_note,
+    grouped,
+    number,
+    rows_of,
+    text,
+    where,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = ("tool", "case", "attention", "model", "layers", "tokens", "tensors", "ratio", "error")
+DARKEST = 0.4
+"""Distance from the exact count at which a cell is as dark as it gets."""
+_DARK_SHARE = 0.7
+_LIGHT_TEXT_FROM = 0.45
+"""Share of ink in a cell from which its number is white."""
+_LINE_IN = 0.19
+_HEAD_IN = 1.05
+
+
+@styled
+def draw_counters(table: pd.DataFrame, *, width: str = "column") -> Figure:
+    """Draw the counters table: the ratio of what each tool reports to the exact count.
+
+    Parameters
+    ----------
+    table
+        One row per tool and case; ``ratio`` is empty where ``error`` says why.
+    width
+        ``column`` (3.3 in) or ``page`` (6.9 in).
+
+    Returns
+    -------
+    Figure
+        Of the printed size, not attached to pyplot.
+
+    Raises
+    ------
+    InvalidValueError
+        If columns are missing or there is nothing to draw.
+    """
+    rows = rows_of(table, "counters", REQUIRED)
+    tools = [tool for (tool,) in distinct(rows, "tool")]
+    cases = distinct(rows, "case", "attention", "tokens")
+    fig = new_figure(width=width, height_in=_HEAD_IN + _LINE_IN * len(tools), notes=_notes(rows))
+    ax = fig.subplots()
+    for row in rows:
+        place = cases.index((text(row, "case"), text(row, "attention"), text(row, "tokens")))
+        _draw_cell(ax, place, tools.index(text(row, "tool")), number(row, "ratio"))
+    ax.set_xlim(-0.5, len(cases) - 0.5)
+    ax.set_ylim(len(tools) - 0.5, -0.5)
+    ax.set_yticks(range(len(tools)), tools)
+    ax.set_xticks(range(len(cases)), [_title(*case) for case in cases], rotation=90)
+    ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
+    ax.spines[:].set_visible(False)
+    return fig
+
+
+def _draw_cell(ax: Any, x: int, y: int, ratio: float | None) -> None:
+    """One cell: its shade and its number; a dash where the tool gives none."""
+    share = 0.0 if ratio is None else _DARK_SHARE * min(1.0, abs(1.0 - ratio) / DARKEST)
+    ax.add_patch(
+        Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=tint(INK, share), edgecolor=NO_DATA,
+                  hatch="" if ratio is not None else "//////", label="_cell")
+    )  # fmt: skip
+    if ratio is not None:
+        ax.text(x, y, "1" if ratio == 1 else f"{ratio:.2f}", ha="center", va="center", fontsize=7,
+                color="white" if share >= _LIGHT_TEXT_FROM else INK, label="_ratio")  # fmt: skip
+
+
+def _title(case: str, attention: str, tokens: str) -> str:
+    """Name a column: an encoder by itself, a prefill or decode step with its length."""
+    kind = "" if attention == "sdpa" else f"{attention} "
+    return f"{kind}{case}" if case.endswith("encoder") else f"{kind}{case} {int(tokens):,}"
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    encoders = grouped([row for row in rows if text(row, "case").endswith("encoder")],
+                       "case", "layers")  # fmt: skip
+    layers = "; ".join(f"{case}: {count} layers" for case, count in encoders)
+    failed = any(number(row, "ratio") is None for row in rows)
+    return foot_note([
+        where(rows, "model"),
+        layers,
+        "numbers: FLOPs reported / exact count of the same pass",
+        "1 alone: equal as whole numbers",
+        "hatched: fails as called" if failed else "",
+    ])  # fmt: skip
