@@ -181,6 +181,13 @@ class VisionEncoderSpec:
             "in_channels",
             "ffn_matrices",
         )
+        if self.window_pixels is not None and self.window_pixels < self.pixels_per_token:
+            raise InvalidValueError(
+                "VisionEncoderSpec",
+                "window_pixels",
+                f"at least the {self.pixels_per_token} pixels of one token",
+                self.window_pixels,
+            )
 
     @property
     def pixels_per_token(self) -> int:

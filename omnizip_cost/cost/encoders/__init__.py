@@ -7,6 +7,7 @@ models/qwen2_5_omni and models/qwen3_omni_moe; witness: torch's FlopCounterMode 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from omnizip_cost.cost.conventions import Convention
 from omnizip_cost.cost.decoder import Op
@@ -32,7 +33,9 @@ def encoder_ops(spec: ThinkerSpec, workload: Workload, convention: Convention) -
     UnsupportedModelError
         The real audio encoder cannot run on a sound of this length.
     """
-    yield from audio_encoder_ops(
+    audio = audio_encoder_ops(
         spec.audio, workload.mel_frames, as_executed=convention.counts_padding
     )
-    yield from vision_encoder_ops(spec.vision, workload.grid_thw)
+    for op in chain(audio, vision_encoder_ops(spec.vision, workload.grid_thw)):
+        if op.operator != "attention" or convention.attention != "none":
+            yield op

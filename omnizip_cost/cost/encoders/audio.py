@@ -29,7 +29,7 @@ def attention_blocks(audio: AudioEncoderSpec, mel_frames: int) -> list[int]:
     100 and 50 positions. In Qwen3-Omni a block is as many positions as the longest chunk has,
     times the chunks in ``n_window_infer``: 9 s of sound are 104 positions and 13.
     """
-    positions = _positions(audio, _chunk_lengths(audio, mel_frames))
+    positions = _positions(audio, chunk_lengths(audio, mel_frames))
     if audio.downsample_size is None or not positions:
         return positions
     block = max(positions) * (audio.mel_frames_per_block // audio.mel_frames_per_chunk)
@@ -53,7 +53,7 @@ def audio_encoder_ops(
     UnsupportedModelError
         The real encoder would fail: chunks of Qwen3-Omni too short for the positions it takes.
     """
-    lengths = _chunk_lengths(audio, mel_frames)
+    lengths = chunk_lengths(audio, mel_frames)
     if not lengths:
         return
     blocks = attention_blocks(audio, mel_frames)
@@ -66,8 +66,8 @@ def audio_encoder_ops(
     else:
         _require_positions(audio, lengths)
         convolutions = _two_d(audio, audio.downsample_size, run)
-        mapped = sum(_halved(length, _CONVOLUTIONS) for length in run)
-        bins = _halved(audio.mel_bins, _CONVOLUTIONS)
+        mapped = sum(halved(length, _CONVOLUTIONS) for length in run)
+        bins = halved(audio.mel_bins, _CONVOLUTIONS)
         convolutions += formulas.linear(mapped, audio.downsample_size * bins, d)
         pooled = n
         connector = formulas.linear(n, d, d) + formulas.linear(n, d, audio.output_size)
@@ -94,7 +94,7 @@ def _op(operator: OperatorClass, layers: int, tokens: int, multiply_adds: int) -
     )
 
 
-def _chunk_lengths(audio: AudioEncoderSpec, mel_frames: int) -> list[int]:
+def chunk_lengths(audio: AudioEncoderSpec, mel_frames: int) -> list[int]:
     """Log-mel frames of each convolution chunk; only the last may be short."""
     whole, rest = divmod(mel_frames, audio.mel_frames_per_chunk)
     return [audio.mel_frames_per_chunk] * whole + [rest] * bool(rest)
@@ -107,11 +107,11 @@ def _positions(audio: AudioEncoderSpec, lengths: list[int]) -> list[int]:
     with the released chunk of 100 frames that is what the convolutions leave.
     """
     if audio.downsample_size is None:
-        return [_halved(length, 1) for length in lengths]
+        return [halved(length, 1) for length in lengths]
     return [
         QWEN3_TOKENS_PER_CHUNK
         if length == audio.mel_frames_per_chunk
-        else _halved(length, _CONVOLUTIONS)
+        else halved(length, _CONVOLUTIONS)
         for length in lengths
     ]
 
@@ -119,18 +119,18 @@ def _positions(audio: AudioEncoderSpec, lengths: list[int]) -> list[int]:
 def _require_positions(audio: AudioEncoderSpec, lengths: list[int]) -> None:
     """Refuse chunks so short that the positions taken reach past those the convolutions made."""
     taken = _positions(audio, lengths)
-    made = _halved(max(lengths), _CONVOLUTIONS)
+    made = halved(max(lengths), _CONVOLUTIONS)
     if (len(lengths) - 1) * max(taken) + taken[-1] > len(lengths) * made:
         raise UnsupportedModelError(
             "Qwen3-Omni's audio encoder",
             f"of a chunk of {audio.mel_frames_per_chunk} mel frames (2 x n_window) its "
-            f"convolutions make {_halved(audio.mel_frames_per_chunk, _CONVOLUTIONS)} positions, "
+            f"convolutions make {halved(audio.mel_frames_per_chunk, _CONVOLUTIONS)} positions, "
             f"and it takes {QWEN3_TOKENS_PER_CHUNK} of each whole chunk: the real module fails",
             "give an n_window of 49 to 52, as the released 50",
         )
 
 
-def _halved(length: int, times: int) -> int:
+def halved(length: int, times: int) -> int:
     """Positions that ``times`` convolutions of stride 2 leave of ``length``."""
     for _ in range(times):
         length = (length + 1) // 2
@@ -140,7 +140,7 @@ def _halved(length: int, times: int) -> int:
 def _one_d(audio: AudioEncoderSpec, lengths: list[int]) -> int:
     """Multiply-adds of Qwen2.5-Omni's convolutions over time, the mel bins being channels."""
     d = audio.hidden_size
-    strided = sum(_halved(length, 1) for length in lengths)
+    strided = sum(halved(length, 1) for length in lengths)
     first: int = formulas.linear(sum(lengths), _KERNEL * audio.mel_bins, d)
     second: int = formulas.linear(strided, _KERNEL * d, d)
     return first + second
@@ -150,8 +150,8 @@ def _two_d(audio: AudioEncoderSpec, channels: int, lengths: list[int]) -> int:
     """Multiply-adds of Qwen3-Omni's convolutions over time and mel bins."""
     total = 0
     for times in range(1, _CONVOLUTIONS + 1):
-        frames = sum(_halved(length, times) for length in lengths)
+        frames = sum(halved(length, times) for length in lengths)
         inputs = 1 if times == 1 else channels
-        area = frames * _halved(audio.mel_bins, times)
+        area = frames * halved(audio.mel_bins, times)
         total += formulas.linear(area, _KERNEL**2 * inputs, channels)
     return total
