@@ -10,9 +10,11 @@ from typing import Any
 import typer
 
 from omnizip_cost.cli.allocate import allocate_command
+from omnizip_cost.cli.audit import audit_command
 from omnizip_cost.cli.compare import compare_command
 from omnizip_cost.cli.conventions import conventions_command
 from omnizip_cost.cli.demo import demo_command
+from omnizip_cost.cli.derive import derive_command
 from omnizip_cost.cli.devices import devices_command
 from omnizip_cost.cli.figures import figures_command, report_command
 from omnizip_cost.cli.flops import flops_command
@@ -38,10 +40,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "conventions": conventions_command,
     "tokens": tokens_command,
     "flops": flops_command,
+    "derive": derive_command,
     "allocate": allocate_command,
     "sweep": sweep_command,
     "profile": profile_command,
     "compare": compare_command,
+    "audit": audit_command,
     "figures": figures_command,
     "report": report_command,
 }

@@ -9,7 +9,7 @@ import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 
-FIGURE_NAMES = ("speedup", "windows", "kept", "stages", "conventions", "counters")
+FIGURE_NAMES = ("speedup", "windows", "kept", "stages", "conventions", "counters", "audit")
 """Written out, so that help loads no drawing library."""
 
 FromOption = Annotated[

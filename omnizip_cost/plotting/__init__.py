@@ -4,6 +4,7 @@ This room computes nothing: no ratio, no median; a column is drawn as it comes. 
 method, marker means model, hatch means stage. No function touches pyplot or needs a display.
 """
 
+from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.canvas import save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
@@ -23,6 +24,7 @@ __all__ = [
     "FIGURES",
     "FigureEntry",
     "draw_all",
+    "draw_audit",
     "draw_conventions",
     "draw_counters",
     "draw_kept",

@@ -12,6 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError
+from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.canvas import FORMATS, save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
@@ -91,6 +92,13 @@ FIGURES: dict[str, FigureEntry] = {
             table="counters",
             made_by="python analysis/counters.py --out DIR",
             draw=draw_counters,
+        ),
+        FigureEntry(
+            name="audit",
+            title="Implied rate of every timed claim against the dense peak of its card",
+            table="audit",
+            made_by="omnizip-cost audit --out DIR",
+            draw=draw_audit,
         ),
     )
 }

@@ -1,5 +1,6 @@
 """How a table reads: Markdown, LaTeX and CSV tables, and one readable document about a run."""
 
+from omnizip_cost.report.audit import render_audit
 from omnizip_cost.report.document import (
     FigureLink,
     ReportContext,
@@ -17,6 +18,7 @@ __all__ = [
     "csv_table",
     "latex_table",
     "markdown_table",
+    "render_audit",
     "render_report",
     "stage_table",
 ]

@@ -1,0 +1,21 @@
+"""Published claims held against physics: rates, bounds, and the convention behind printed FLOPs."""
+
+from omnizip_cost.audit.audit import audit
+from omnizip_cost.audit.claim import Claim
+from omnizip_cost.audit.claims_file import ALIASES, COLUMNS, bundled_claims, read_claims
+from omnizip_cost.audit.finding import ATTAINABLE_SHARE, VERDICTS, Finding, Verdict
+from omnizip_cost.audit.printed import Printed
+
+__all__ = [
+    "ALIASES",
+    "ATTAINABLE_SHARE",
+    "COLUMNS",
+    "VERDICTS",
+    "Claim",
+    "Finding",
+    "Printed",
+    "Verdict",
+    "audit",
+    "bundled_claims",
+    "read_claims",
+]

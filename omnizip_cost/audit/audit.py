@@ -1,0 +1,73 @@
+"""The audit: every number of every claim, held against what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from omnizip_cost.audit.claim import Claim
+from omnizip_cost.audit.finding import Finding
+from omnizip_cost.audit.memory import memory_findings
+from omnizip_cost.audit.printed_flops import flops_findings
+from omnizip_cost.audit.speedups import speedup_findings
+from omnizip_cost.audit.times import time_findings
+from omnizip_cost.audit.work import case_of
+from omnizip_cost.cost import CONVENTIONS, Convention
+from omnizip_cost.errors import InvalidValueError
+
+
+def audit(
+    claims: Sequence[Claim],
+    *,
+    tokens: int | None = None,
+    device: str | None = None,
+    conventions: Sequence[Convention] = (),
+) -> list[Finding]:
+    """Hold published numbers against physics, one finding per printed number.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        Rows of published tables; times and speed-ups are divided within one source, model, device
+        and benchmark, printed FLOPs are searched source by source.
+    tokens : int, optional
+        n for times, memory and speed-ups of rows that do not state theirs, in place of any
+        assumption that came with them.
+    device : str, optional
+        Device of rows that state none.
+    conventions : sequence of Convention
+        Conventions to search besides the built-in ones.
+
+    Returns
+    -------
+    list of Finding
+        In the order of the claims.
+
+    Raises
+    ------
+    InvalidValueError, InputFileError
+        A length that is not positive; a model or device that is not known, with its line.
+    """
+    if tokens is not None and (isinstance(tokens, bool) or tokens <= 0):
+        raise InvalidValueError("audit", "tokens", "a positive whole number", tokens)
+    printed = flops_findings([case_of(claim) for claim in claims],
+                             [*CONVENTIONS.values(), *conventions])  # fmt: skip
+    cases = [case_of(_assume(claim, tokens, device)) for claim in claims]
+    ratios = speedup_findings(cases)
+    findings: list[Finding] = []
+    for index, case in enumerate(cases):
+        findings += time_findings(case, cases)
+        findings += memory_findings(case)
+        findings += ratios.get(index, [])
+        findings += printed.get(index, [])
+    return findings
+
+
+def _assume(claim: Claim, tokens: int | None, device: str | None) -> Claim:
+    """Fill in what the caller says of a row that does not say it."""
+    stated = claim.tokens is not None and not claim.tokens_from
+    if tokens is not None and not stated and not claim.layer_tokens:
+        claim = replace(claim, tokens=tokens, tokens_from="given by --tokens")
+    if device is not None and claim.device is None:
+        claim = replace(claim, device=device, device_from="given by --device")
+    return claim

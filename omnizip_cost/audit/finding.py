@@ -1,0 +1,83 @@
+"""A finding: what one printed number comes to, and the verdict with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from omnizip_cost.results.row import FlatRow
+
+Verdict = Literal["plausible", "needs an unstated assumption", "impossible"]
+
+PLAUSIBLE: Verdict = "plausible"
+UNSTATED: Verdict = "needs an unstated assumption"
+IMPOSSIBLE: Verdict = "impossible"
+VERDICTS: tuple[Verdict, ...] = (IMPOSSIBLE, UNSTATED, PLAUSIBLE)
+"""Worst first."""
+
+ATTAINABLE_SHARE = 0.70
+"""Share of the dense peak that a prefill made of well-chosen kernels comes to.
+
+Of measured bf16 kernels (NVIDIA AIConfigurator's tables, aiconfigurator-core 0.12.0, vLLM records),
+large products (m >= 2048, n and k >= 2048) run at a median of 0.63 (L40S) to 0.85 (A100) of the
+dense peak, causal attention over 4,096 tokens or more at 0.49 to 0.58. The 7B at 10,000 tokens,
+87% of whose FLOPs are products and 13% attention, comes to 0.61 to 0.79 by these kernels alone;
+0.70 is the middle.
+"""
+
+ATTENTION_COST = Fraction(157, 100)
+"""How much longer a FLOP of attention takes than one of a large product, at most.
+
+Ratio of the two medians above, 1.28 (L40S) to 1.57 (A100). The longer prompt has more of its work
+in attention, so its mean rate is lower and a speed-up may exceed the ratio of FLOPs.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(FlatRow):
+    """One printed number of one claim, held against what it needs."""
+
+    source: str
+    place: str
+    """File and line of the claim."""
+    model: str
+    device: str | None
+    device_from: str
+    """Why the device is assumed; empty where it is stated, or open."""
+    gpus: int
+    method: str
+    retained: float | None
+    benchmark: str
+    quantity: str
+    """``prefill``, ``end to end``, ``memory``, ``prefill speed-up``, ``end-to-end speed-up`` or
+    ``FLOPs``."""
+    claimed: float
+    unit: str
+    tokens: int | None
+    """n before compression, stated or assumed or found; None where it is open."""
+    tokens_from: str
+    """``stated``, or why it is assumed."""
+    work_flops: int | None = None
+    """Least work: causal pairs, grouped keys, logits of one position; in speed-ups none."""
+    torch_flops: int | None = None
+    """The same as the stock model executes it: all pairs, logits of every position."""
+    implied_flop_per_s: float | None = None
+    """Least work over the claimed time, all cards together."""
+    peak_flop_per_s: int | None = None
+    """Dense, of all cards."""
+    share_of_peak: float | None = None
+    bound: float | None = None
+    """What the claimed number cannot pass, in its unit: least time or memory, largest speed-up."""
+    bound_by: str = ""
+    """``work``, ``bytes``, ``weights`` or ``work ratio``."""
+    tokens_at_peak: int | None = None
+    """Largest n at which a time can be met at the full dense peak; 0: at none."""
+    tokens_at_attainable: int | None = None
+    """The same at :data:`ATTAINABLE_SHARE` of it."""
+    note: str = ""
+    """What the claim's table says besides."""
+    convention: str = ""
+    """Conventions under which printed FLOPs come out to the last digit."""
+    verdict: Verdict
+    reason: str

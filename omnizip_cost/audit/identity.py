@@ -1,0 +1,39 @@
+"""The columns that say which number of which claim a finding is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omnizip_cost.audit.work import Case
+
+
+def identity(case: Case, quantity: str, claimed: float, unit: str) -> dict[str, Any]:
+    """Columns of a finding that come from its claim."""
+    claim = case.claim
+    return {
+        "source": claim.source,
+        "place": claim.place,
+        "model": claim.model,
+        "device": claim.device,
+        "device_from": claim.device_from,
+        "gpus": claim.gpus,
+        "method": claim.method,
+        "retained": claim.retained,
+        "benchmark": claim.benchmark,
+        "quantity": quantity,
+        "claimed": claimed,
+        "unit": unit,
+        "tokens": claim.tokens,
+        "note": claim.note,
+        "tokens_from": claim.tokens_from or ("" if claim.tokens is None else "stated"),
+    }
+
+
+def length_words(case: Case) -> str:
+    """Name the length that a claim is held against, and what was kept of it."""
+    claim = case.claim
+    if claim.layer_tokens:
+        return f"{claim.layer_tokens} tokens per layer"
+    kept = "" if claim.full or claim.retained is None else f", {claim.retained:.0%} of it kept"
+    assumed = " (assumed)" if claim.tokens_from else ""
+    return f"n = {claim.tokens:,}{assumed}{kept}"

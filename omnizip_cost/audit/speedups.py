@@ -1,0 +1,175 @@
+"""Speed-ups held against ratios of work: what dropping tokens alone can give, at any length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from omnizip_cost.audit.finding import (
+    ATTENTION_COST,
+    IMPOSSIBLE,
+    PLAUSIBLE,
+    UNSTATED,
+    Finding,
+    Verdict,
+)
+from omnizip_cost.audit.identity import identity, length_words
+from omnizip_cost.audit.printed import Printed
+from omnizip_cost.audit.work import AS_BUILT, LEAST, MOST_TOKENS, Case, most_tokens
+
+LEAST_TOKENS = 100
+"""Shortest prompt looked at: below, rounding r * n to whole tokens moves the ratio more than n."""
+
+_KINDS = (
+    ("prefill speed-up", "prefill_ms", "speedup"),
+    ("end-to-end speed-up", "end_to_end_s", "end_to_end_speedup"),
+)
+
+
+def speedup_findings(cases: Sequence[Case]) -> Mapping[int, list[Finding]]:
+    """Findings on speed-ups, printed or made of two printed times, by place in ``cases``."""
+    return {
+        index: [
+            found
+            for kind in _KINDS
+            if (found := _finding(case, _full_of(case, cases, kind[1]), *kind)) is not None
+        ]
+        for index, case in enumerate(cases)
+        if not case.claim.full
+    }
+
+
+def _full_of(case: Case, cases: Sequence[Case], time: str) -> Case | None:
+    """Find the full run of the same setting that has this time, if there is just one."""
+    runs = [other for other in cases if other.claim.full and getattr(other.claim, time) is not None]
+    found = [other for other in runs if other.claim.setting == case.claim.setting]
+    return found[0] if len(found) == 1 else None
+
+
+def _finding(
+    case: Case, full: Case | None, quantity: str, time: str, column: str
+) -> Finding | None:
+    printed: Printed | None = getattr(case.claim, column)
+    mine: Printed | None = getattr(case.claim, time)
+    whole: Printed | None = None if full is None else getattr(full.claim, time)
+    ends = [(printed.low, printed.high)] if printed is not None else []
+    if mine is not None and whole is not None:
+        ends.append((whole.low / mine.high, whole.high / mine.low))
+    if not ends:
+        return None
+    if printed is not None:
+        claimed = float(printed)
+    else:
+        assert mine is not None and whole is not None
+        claimed = float(whole.value / mine.value)
+    low = max(low for low, _ in ends)
+    clash = low > min(high for _, high in ends)
+    low = min(low for low, _ in ends) if clash else low
+    said = identity(case, quantity, round(claimed, 4), "x")
+    if not case.computable:
+        verdict, reason = _open(case, low, claimed)
+        return Finding(**said, verdict=verdict, reason=reason)
+    limit = ratio_limit(case)
+    verdict, reason = _judge(case, low, limit)
+    if clash:
+        verdict = UNSTATED if verdict == PLAUSIBLE else verdict
+        reason += " The printed speed-up does not follow from the times beside it."
+    if quantity.startswith("end") and (more := _beyond_prefill(case, full, low)):
+        verdict = UNSTATED if verdict == PLAUSIBLE else verdict
+        reason += more
+    return Finding(
+        **said, bound=float(limit), bound_by="work ratio", verdict=verdict, reason=reason
+    )
+
+
+def ratio_limit(case: Case) -> Fraction:
+    """What the ratio of work comes to at endless length: 1/r^2, or less where layers stay full."""
+    shares = [Fraction(tokens) / 10**6 for tokens in case.plan(10**6).layer_av_tokens]
+    return len(shares) / sum((share**2 for share in shares), Fraction(0))
+
+
+def work_ratio(
+    case: Case, tokens: int | None = None, attention: Fraction = Fraction(1)
+) -> Fraction:
+    """Work of the full run over the compressed one, by whichever exact count gives more.
+
+    ``attention`` weighs attention's FLOPs: what one of them takes against one of a product.
+    """
+    length = case.claim.tokens if tokens is None else tokens
+    assert length is not None
+    return max(
+        _weighed(case.without_compression(), length, convention, attention)
+        / _weighed(case, length, convention, attention)
+        for convention in (LEAST, AS_BUILT)
+    )
+
+
+def _weighed(case: Case, tokens: int, convention: str, attention: Fraction) -> Fraction:
+    flops = Fraction(case.flops(tokens, convention))
+    return flops + (attention - 1) * case.attention_flops(tokens, convention)
+
+
+def _judge(case: Case, low: Fraction, limit: Fraction) -> tuple[Verdict, str]:
+    """Judge the least speed-up that is printed so."""
+    if low > limit:
+        return IMPOSSIBLE, (
+            f"At one rate no length gives more than {float(limit):.2f} (attention's pairs alone); "
+            "the compressed run would have to use the card better than the full one."
+        )
+    if low <= 1:
+        return PLAUSIBLE, "Not faster than full tokens: no limit is near."
+    if case.claim.layer_tokens:
+        return PLAUSIBLE, f"Below {float(limit):.2f}, which no length can pass at one rate."
+    short = most_tokens(lambda n: work_ratio(case, n, ATTENTION_COST) < low, least=LEAST_TOKENS)
+    if not case.lengths_open:
+        return _judge_at_length(case, low, short)
+    if not short:
+        return PLAUSIBLE, "Any length gives this ratio of work."
+    return UNSTATED, f"No token count is given; it takes n = {_from(short)} at least."
+
+
+def _judge_at_length(case: Case, low: Fraction, short: int) -> tuple[Verdict, str]:
+    here, slow = work_ratio(case), work_ratio(case, attention=ATTENTION_COST)
+    exact = f"At {length_words(case)} the exact work is {float(here):.2f} times less"
+    if here >= low:
+        return PLAUSIBLE, f"{exact}."
+    exact += f", the time up to {float(slow):.2f}, attention being slower than products"
+    if slow >= low:
+        return PLAUSIBLE, f"{exact}."
+    return UNSTATED, (
+        f"{exact}. More is claimed, which takes n = {_from(short)}, or a full run that used the "
+        "card worse than the compressed one."
+    )
+
+
+def _from(short: int) -> str:
+    return f"over {MOST_TOKENS:,}" if short >= MOST_TOKENS else f"{short + 1:,}"
+
+
+def _open(case: Case, low: Fraction, claimed: float) -> tuple[Verdict, str]:
+    """Judge a speed-up whose model or ratio is not stated."""
+    if low <= 1:
+        return PLAUSIBLE, "Not faster than full tokens: no limit is near."
+    ratio = case.claim.retained
+    if ratio is not None and low * Fraction(str(ratio)) <= 1:
+        return PLAUSIBLE, f"Keeping {ratio:.0%} gives {1 / ratio:.2f} in any model at any length."
+    if case.spec is None:
+        return UNSTATED, "The model is not stated, so no ratio of work can be computed."
+    return UNSTATED, (
+        f"The retained ratio is not stated: keeping {1 / claimed:.0%} gives {claimed:.2f} at any "
+        f"length, keeping over {claimed**-0.5:.0%} at none."
+    )
+
+
+def _beyond_prefill(case: Case, full: Case | None, low: Fraction) -> str:
+    """Say so where the whole item gains more than its prefill did."""
+    mine = case.claim.prefill_ms
+    whole = None if full is None else full.claim.prefill_ms
+    if mine is None or whole is None or case.claim.timed == "total":
+        return ""
+    if low <= whole.high / mine.low:
+        return ""
+    return (
+        f" The prefill beside it gains {float(whole.value / mine.value):.2f}: the whole item "
+        "cannot gain more unless what lies outside the prefill shrank even more."
+    )

@@ -1,0 +1,188 @@
+"""What a claim takes at a given length: exact work, least bytes, lengths that a budget affords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+from omnizip_cost.audit.claim import Claim
+from omnizip_cost.compression import METHODS, layered_plan, make_plan
+from omnizip_cost.compression.plan import Plan
+from omnizip_cost.cost import (
+    Convention,
+    count,
+    decoder_ops,
+    require_convention,
+    total_flops,
+)
+from omnizip_cost.errors import InputFileError, OmnizipCostError
+from omnizip_cost.hardware import Device, load_device
+from omnizip_cost.specs import ModelSpec, load_spec, parameter_counts
+from omnizip_cost.workload import bare_workload
+
+LEAST = "hardware"
+"""Convention of the least that any engine must do: causal pairs, logits of one position."""
+
+AS_BUILT = "torch"
+"""Convention of the stock model: every pair, logits of every position."""
+
+MOST_TOKENS = 2**24
+"""Longest prompt looked at."""
+
+BYTES_PER_WEIGHT = {"bf16": 2, "fp16": 2, "tf32": 4, "fp32": 4, "fp8": 1, "int8": 1}
+
+_PEAKS = {
+    "fp32": ("tf32", "fp32"),
+    "tf32": ("tf32",),
+    "fp8": ("fp8", "bf16"),
+    "int8": ("int8", "bf16"),
+}
+"""Types whose products may stand in for a dtype's; the highest stated peak among them counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A claim with the model and the device it names; None where it names none."""
+
+    claim: Claim
+    spec: ModelSpec | None
+    device: Device | None
+
+    @property
+    def dtype(self) -> str:
+        """Type of the weights: bf16 where the claim is silent, as the models are published."""
+        return self.claim.dtype or "bf16"
+
+    @property
+    def computable(self) -> bool:
+        """Whether the work is known once a length is: a model, and how much is kept of it."""
+        claim = self.claim
+        kept = claim.full or claim.retained is not None or bool(claim.layer_tokens)
+        return self.spec is not None and kept
+
+    @property
+    def lengths_open(self) -> bool:
+        """Whether no length is stated or assumed."""
+        return self.claim.tokens is None and not self.claim.layer_tokens
+
+    @property
+    def peak_flop_per_s(self) -> int:
+        """Dense peak of all its cards together."""
+        assert self.device is not None
+        return self.claim.gpus * device_peak(self.device, self.dtype)
+
+    @property
+    def bandwidth_bytes_per_s(self) -> int:
+        """Memory bandwidth of all its cards together."""
+        assert self.device is not None
+        return self.claim.gpus * self.device.bandwidth_bytes_per_s
+
+    @property
+    def pass_bytes(self) -> int:
+        """Bytes of the weights that one forward pass must read at least once."""
+        assert self.spec is not None
+        return BYTES_PER_WEIGHT[self.dtype] * weights_per_pass(self.spec)
+
+    def without_compression(self) -> Case:
+        """Return the same case with every token kept."""
+        return replace(self, claim=replace(self.claim, method="full", retained=None))
+
+    def plan(self, tokens: int | None = None) -> Plan:
+        """Plan of the claim's method; at ``tokens`` before compression, or as it states them."""
+        claim, spec = self.claim, self.spec
+        assert spec is not None
+        if claim.layer_tokens:
+            return layered_plan(claim.method, claim.layer_tokens)
+        length = tokens if tokens is not None else claim.tokens
+        assert length is not None
+        work = bare_workload(length)
+        if claim.full:
+            return make_plan("full", work, spec)
+        if claim.method in METHODS:
+            return make_plan(claim.method, work, spec, retained=claim.retained)
+        return replace(
+            make_plan("random", work, spec, retained=claim.retained), method=claim.method
+        )
+
+    def flops(
+        self, tokens: int | None = None, convention: str | Convention = LEAST, decode: int = 0
+    ) -> int:
+        """Exact FLOPs of decoder and head, R steps included; choosing tokens is left out."""
+        assert self.spec is not None
+        rows = count(self.spec, self.plan(tokens), convention, decode)
+        return total_flops(row for row in rows if row.component in {"llm", "lm_head"})
+
+    def attention_flops(self, tokens: int | None, convention: str) -> int:
+        """Exact FLOPs of attention's two products in the prefill, inside :meth:`flops`."""
+        assert self.spec is not None
+        chosen = require_convention(convention)
+        ops = decoder_ops(self.spec.text, self.plan(tokens), chosen, 0)
+        pairs = sum(op.multiply_adds for op in ops if op.operator == "attention")
+        return round(chosen.flop_per_multiply_add * pairs)
+
+
+def case_of(claim: Claim) -> Case:
+    """Find the model and the device of a claim.
+
+    Raises
+    ------
+    InputFileError
+        A model or device that is not known, or layers that are not the model's; says where.
+    """
+    try:
+        unknown = claim.model.lower().endswith("unknown")
+        spec = None if unknown else _spec(claim.model)
+        device = None if claim.device is None else load_device(claim.device)
+        case = Case(claim=claim, spec=spec, device=device)
+        if case.computable and not case.lengths_open:
+            case.flops()
+    except OmnizipCostError as error:
+        raise InputFileError(claim.place, str(error)) from error
+    return case
+
+
+@cache
+def _spec(model: str) -> ModelSpec:
+    return load_spec(model)
+
+
+def device_peak(device: Device, dtype: str) -> int:
+    """Highest dense peak that products of this type can run at."""
+    stated = device.peak_flop_per_s
+    names = [name for name in _PEAKS.get(dtype, (dtype,)) if name in stated]
+    return max(stated[name] for name in names or stated)
+
+
+def weights_per_pass(spec: ModelSpec) -> int:
+    """Weights that a pass of the decoder reads: its layers and its head, no embedding table.
+
+    Of a mixture of experts one token's experts: a longer prompt reads more of them.
+    """
+    text = spec.text
+    parts = parameter_counts(spec)
+    read = parts["text_model"]
+    if not text.tied_embeddings:
+        read += parts["lm_head"] - text.vocab_size * text.hidden_size
+    if text.experts is not None:
+        sparse = text.layers - len(text.experts.dense_layers)
+        idle = text.experts.experts - text.experts.experts_per_token
+        read -= (
+            sparse * idle * text.ffn_matrices * text.hidden_size * text.experts.intermediate_size
+        )
+    return read
+
+
+def most_tokens(affords: Callable[[int], bool], *, least: int = 1) -> int:
+    """Largest length from ``least`` on that a budget affords, knowing that cost grows; 0: none."""
+    if not affords(least):
+        return 0
+    below, above = least, 2 * least
+    while above < MOST_TOKENS and affords(above):
+        below, above = above, above * 2
+    if above >= MOST_TOKENS:
+        return MOST_TOKENS
+    while above - below > 1:
+        middle = (below + above) // 2
+        below, above = (middle, above) if affords(middle) else (below, middle)
+    return below

@@ -1,0 +1,132 @@
+"""The rate that every timed claim implies, against the dense peak of its card.
+
+One line per claim, rates on a log axis; a bar marks the peak of the card. The marker's shape and
+filling say the verdict, its colour the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.style import FAINT, INK, METHOD_TITLES, method_colour, styled
+from omnizip_cost.plotting.tablerows import (
+    Row,
+    distinct,
+    foot_note,
+    grouped,
+    number,
+    present,
+    rows_of,
+    text,
+)
+from omnizip_cost.units import TERA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = ("source", "model", "device", "method", "quantity", "implied_flop_per_s",
+            "peak_flop_per_s", "verdict")  # fmt: skip
+MARKS = {
+    "impossible": ("X", True, "impossible"),
+    "needs an unstated assumption": ("D", False, "needs an unstated assumption"),
+    "plausible": ("o", True, "plausible"),
+}
+"""Verdict -> marker, whether it is filled, title."""
+_LINE_IN = 0.135
+_TITLE_IN = 0.3
+
+
+@styled
+def draw_audit(table: pd.DataFrame, *, width: str = "column") -> Figure:
+    """Draw the audit table: implied rates of timed claims whose card is known.
+
+    Parameters
+    ----------
+    table
+        The audit table; rows without a rate or a peak are passed over.
+    width
+        ``column`` (3.3 in) or ``page`` (6.9 in).
+
+    Raises
+    ------
+    InvalidValueError
+        If columns are missing or no claim has both a rate and a peak.
+    """
+    rows = rows_of(table, "audit", REQUIRED)
+    timed = [row for row in rows if present(row["peak_flop_per_s"])]
+    timed = [row for row in timed if present(row["implied_flop_per_s"])]
+    panels = grouped(timed, "source", "device", "gpus")
+    if not panels:
+        rows_of(table.iloc[:0], "audit", REQUIRED)
+    lines = [len(members) for members in panels.values()]
+    height_in = 0.75 + sum(_TITLE_IN + _LINE_IN * count for count in lines)
+    fig = new_figure(width=width, height_in=height_in, notes=_notes(timed))
+    axes = fig.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=lines)[:, 0]
+    several = len(distinct(timed, "model")) > 1
+    for ax, ((source, device, gpus), members) in zip(axes, panels.items(), strict=True):
+        cards = device if gpus in {"", "1"} else f"{gpus} × {device}"
+        ax.set_title(f"{source}, {cards}", color=INK)
+        _draw_panel(ax, members, several=several)
+    axes[-1].set_xlabel("implied rate of the decoder's least work (TFLOP/s)")
+    _legend(fig, timed, width)
+    return fig
+
+
+def _draw_panel(ax: Any, rows: Sequence[Row], *, several: bool) -> None:
+    """Draw the claims of one source on one card, top to bottom as in the table."""
+    ax.set_xscale("log")
+    peak = float(rows[0]["peak_flop_per_s"])
+    ax.axvline(peak, color=INK, linewidth=1.0, label="_peak")
+    ax.axvspan(peak, 1e19, color=FAINT, alpha=0.15, linewidth=0, label="_beyond")
+    for at, row in enumerate(rows):
+        verdict = text(row, "verdict")
+        marker, filled, _ = MARKS[verdict]
+        colour = method_colour(text(row, "method"))
+        ax.plot([number(row, "implied_flop_per_s")], [at], marker=marker, linestyle="",
+                color=colour, markerfacecolor=colour if filled else "white",
+                markersize=5.2 if marker == "X" else 4.2, label=f"_{verdict}")  # fmt: skip
+    ax.set_yticks(range(len(rows)), [_name(row, several=several) for row in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x")
+    rates = [float(row["implied_flop_per_s"]) for row in rows]
+    ax.set_xlim(0.6 * min(rates), 1.6 * max(*rates, peak))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / TERA:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _name(row: Row, *, several: bool) -> str:
+    kept = number(row, "retained")
+    share = "" if kept is None or text(row, "method") == "full" else f" {kept:.0%}"
+    size = f", {text(row, 'model').rsplit('-', 1)[-1].upper()}" if several else ""
+    title = METHOD_TITLES.get(text(row, "method"), text(row, "method"))
+    return f"{title}{share}{size}, {text(row, 'quantity')}"
+
+
+def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
+    seen = {text(row, "verdict") for row in rows}
+    handles = [
+        Line2D([], [], color=INK, linestyle="", marker=marker, label=title,
+               markerfacecolor=INK if filled else "white")
+        for verdict, (marker, filled, title) in MARKS.items()
+        if verdict in seen
+    ]  # fmt: skip
+    handles.append(Line2D([], [], color=INK, linewidth=1.0, label="dense peak of the card"))
+    fig.legend(handles=handles, loc="outside upper center", ncols=2 if width == "column" else 4)
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    assumed = [n for n, why in distinct(rows, "tokens", "tokens_from") if why not in {"", "stated"}]
+    lengths = ", ".join(f"{float(n):,.0f}" for n in dict.fromkeys(assumed))
+    return foot_note(
+        [
+            "causal pairs, one position's logits, encoders left out: true rates are higher",
+            f"n = {lengths} is assumed where the source states no length" if assumed else "",
+        ]
+    )
