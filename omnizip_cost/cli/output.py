@@ -24,8 +24,7 @@ _GAP = 3
 
 def emit(rows: Sequence[Mapping[str, Any] | Any], *, as_json: bool, as_csv: bool) -> bool:
     """Write rows as JSON or CSV when asked to; return whether anything was written."""
-    if as_json and as_csv:
-        raise InvalidValueError("output", "format", "one of --json and --csv", "both")
+    require_one_format(as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         return False
     flat = [{key: _plain(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118
@@ -37,6 +36,12 @@ def emit(rows: Sequence[Mapping[str, Any] | Any], *, as_json: bool, as_csv: bool
         writer.writeheader()
         writer.writerows(flat)
     return True
+
+
+def require_one_format(*, as_json: bool, as_csv: bool) -> None:
+    """Refuse two formats at once; for commands whose work takes long, before it starts."""
+    if as_json and as_csv:
+        raise InvalidValueError("output", "format", "one of --json and --csv", "both")
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, require_one_format, show
 from omnizip_cost.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def sweep_command(
     from omnizip_cost.sweep.folder import sweep
     from omnizip_cost.sweep.grid_file import load_grid
 
+    require_one_format(as_json=as_json, as_csv=as_csv)
     if out is None and not dry_run:
         raise InvalidValueError("input", "--out", "given, or --dry-run", None)
     wanted = load_grid(grid)
@@ -76,10 +77,10 @@ def sweep_command(
 def _sentence(expected: Estimate) -> str:
     from omnizip_cost.units import binary_bytes
 
-    files = "1 file" if expected.files == 1 else f"{expected.files:,} files"
     return (
-        f"{expected.configurations:,} configurations: about {_duration(expected.seconds)} and "
-        f"{binary_bytes(expected.bytes)} in {files}"
+        f"{_counted(expected.configurations, 'configuration')}: about "
+        f"{_duration(expected.seconds)} and {binary_bytes(expected.bytes)} in "
+        f"{_counted(expected.files, 'file')}"
     )
 
 
@@ -107,13 +108,13 @@ def _print(swept: Swept) -> None:
 
     kept = swept.rows - swept.written_rows
     done = (
-        f"{swept.written_rows:,} configurations computed and written in "
+        f"{_counted(swept.written_rows, 'configuration')} computed and written in "
         f"{_duration(swept.seconds)}, {swept.rows_per_s:,.0f} per second"
         if swept.written_rows
         else "Nothing was left to do"
     )
     show(
-        f"{swept.rows:,} configurations in {swept.folder}",
+        f"{_counted(swept.rows, 'configuration')} in {swept.folder}",
         ("model", "convention", "rows", "files", "on disk"),
         [
             (row.model, row.convention, f"{row.rows:,}", f"{row.files:,}", binary_bytes(row.bytes))
@@ -125,6 +126,10 @@ def _print(swept: Swept) -> None:
         ),
         left=2,
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _duration(seconds: float) -> str:

@@ -37,8 +37,11 @@ def whole_axis(field: str, given: Numbers, *, least: int) -> NDArray[np.int64]:
     numbers = np.asarray(given)
     if numbers.ndim != 1 or numbers.min() < least or numbers.max() >= LARGEST_COUNT:
         raise InvalidValueError("grid", field, expected, numbers.ravel()[:3].tolist())
+    numbers = numbers.astype(np.int64)
+    if (np.diff(numbers) > 0).all():
+        return numbers
     _, first = np.unique(numbers, return_index=True)
-    return numbers[np.sort(first)].astype(np.int64)
+    return numbers[np.sort(first)]
 
 
 def ratio_axis(given: Numbers) -> NDArray[np.float64]:

@@ -177,8 +177,11 @@ def identity(grid: Grid) -> dict[str, Any]:
             "most": values.max().item() if len(values) else None,
             "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
         }
-        for name in ("tokens", "retained", "decode")
-        if (values := getattr(grid, name)) is not None
+        for name, values in (
+            ("tokens", grid.tokens),
+            ("retained", grid.retained),
+            ("decode", grid.decode),
+        )
     }
     stated = {
         "models": [{"name": spec.name, "decoder": asdict(spec.text)} for spec in grid.models],

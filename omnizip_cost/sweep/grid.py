@@ -65,12 +65,7 @@ class Grid:
         put(self, "pruning", tuple(item for item in self.methods if item.prunes != "nothing"))
         put(self, "tokens", whole_axis("tokens", self.tokens, least=1))
         put(self, "decode", whole_axis("decode", self.decode, least=0))
-        if not self.pruning and len(self.retained):
-            raise InvalidValueError(
-                "grid", "retained", "left out, since no method here prunes", list(self.retained[:3])
-            )
-        if self.pruning:
-            put(self, "retained", ratio_axis(self.retained))
+        put(self, "retained", self._ratios())
         if type(self.chunk_rows) is not int or self.chunk_rows < 1:
             raise InvalidValueError(
                 "grid", "chunk_rows", "a positive whole number", self.chunk_rows
@@ -81,8 +76,9 @@ class Grid:
             raise InvalidValueError(
                 "grid",
                 "chunk_rows",
-                f"large enough for at most {MOST_FILES:,} files",
-                f"{self.chunk_rows:,}, which makes {self.files:,} of {self.size:,} configurations",
+                f"so large that {MOST_FILES:,} files do",
+                self.chunk_rows,
+                f"this makes {self.files:,}",
             )
 
     @property
@@ -130,6 +126,18 @@ class Grid:
         tokens, ratios, decode = (stretch.stop - stretch.start for stretch in box)
         plain = 0 if box.retained.start else len(self.methods) - len(self.pruning)
         return int(tokens * decode * (plain + len(self.pruning) * ratios))
+
+    def _ratios(self) -> NDArray[np.float64]:
+        """Ratios of the methods that have one; none where no method does."""
+        if self.pruning and not len(self.retained):
+            name = self.pruning[0].name
+            raise InvalidValueError("grid", "retained", f"given, since {name} prunes", [])
+        if self.pruning:
+            return ratio_axis(self.retained)
+        if len(self.retained):
+            expected = "left out, since no method here prunes"
+            raise InvalidValueError("grid", "retained", expected, list(self.retained[:3]))
+        return np.zeros(0)
 
     def _check_fastv_layer(self) -> None:
         """Hold K to what a plan takes, in the model with the fewest layers."""

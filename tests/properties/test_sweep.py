@@ -74,6 +74,12 @@ def hold(block: Block, spec: ModelSpec, convention: Convention, layer: int, some
             assert abs(block.share_left[row] - share) <= share * 2**-47
 
 
+def sliding(spec: ModelSpec) -> ModelSpec:
+    """Four layers of the model, two of which attend through a window."""
+    text = replace(spec.text, layers=4, experts=None, sliding_window=4096, sliding_layers=(1, 2))
+    return replace(spec, name="sliding", text=text)
+
+
 tokens = st.one_of(st.integers(1, 10**7), st.integers(1, 30_000))
 ratios = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.05, 0.35, 0.4, 0.45, 0.5, 0.55, 1.0]))
 
@@ -81,7 +87,7 @@ ratios = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.05, 0.35, 0.4, 0.45,
 @settings(max_examples=25, deadline=None)
 @given(
     st.data(),
-    st.sampled_from((*SPECS, uneven(SPECS[-1]))),
+    st.sampled_from((*SPECS, uneven(SPECS[0]), sliding(SPECS[0]))),
     st.sampled_from((*CONVENTIONS.values(), OWN)),
     st.lists(tokens, min_size=1, max_size=4),
     st.lists(ratios, min_size=1, max_size=4),
