@@ -68,7 +68,8 @@ class Executed(TorchDispatchMode):
         self, name: str, read: list[torch.Tensor], written: list[torch.Tensor], flops: int
     ) -> None:
         """Add one operator to the sums of its name."""
-        seen = Sum(1, _read(name, read, written), sum(map(_bytes, written)), flops)
+        wrote = sum(map(_bytes, read[-1:] if name == "index_put_" else written))
+        seen = Sum(1, _read(name, read, written), wrote, flops)
         seen = seen._replace(unseen_flops=_unseen(name, read, written))
         self.sums[name] = self.sums.get(name, Sum()).plus(seen)
 
@@ -117,6 +118,8 @@ def _unseen(name: str, read: list[torch.Tensor], written: list[torch.Tensor]) ->
     if name == "_scaled_dot_product_flash_attention":
         (_, heads, queries, _), keys = read[0].shape, read[1].shape[-2]
         return 5 * heads * queries * keys
+    if name == "convolution":
+        return written[0].numel() * (len(read) == len(("frames", "weights", "bias")))
     if name.rstrip("_") in _ARITHMETIC:
         return written[0].numel()
     return _HEAVIER.get(name, 0) * written[0].numel() + _READERS.get(name, 0) * (

@@ -6,7 +6,8 @@ operator may skip the masked half, so its multiply-adds are the convention's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from omnizip_cost import formulas
@@ -21,6 +22,8 @@ from omnizip_cost.cost.executed.op import (
     Pass,
     Tensor,
     kernel,
+    repeated,
+    single_call,
 )
 
 FUSED = "_scaled_dot_product_flash_attention"
@@ -56,6 +59,16 @@ class Heads:
 def attention(run: Pass, heads: Heads, kind: AttentionKind) -> Iterator[Kernel]:
     """Scores, softmax and weighted values of every head."""
     yield from {"sdpa": _fused, "math": _math, "eager": _eager}[kind](run, heads)
+
+
+def block_attention(
+    width: int, heads: Heads, blocks: Iterable[int], kind: AttentionKind
+) -> Iterator[Kernel]:
+    """Attention inside each of several blocks of queries, one after another in one call."""
+    for size, times in Counter(blocks).items():
+        run = single_call(size, width)
+        for one in attention(run, heads, kind):
+            yield repeated(one, times)
 
 
 def eager_mask(run: Pass) -> Iterator[Kernel]:

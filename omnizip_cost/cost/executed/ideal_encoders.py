@@ -12,8 +12,7 @@ from typing import NamedTuple
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.decoder import Op, OperatorClass
 from omnizip_cost.cost.encoders import attention_blocks, encoder_ops
-from omnizip_cost.cost.encoders.audio import _chunk_lengths as chunk_lengths
-from omnizip_cost.cost.encoders.audio import _halved as halved
+from omnizip_cost.cost.encoders.audio import chunk_lengths, halved
 from omnizip_cost.cost.executed.op import ExecutedOp
 from omnizip_cost.specs.spec import AudioEncoderSpec, ThinkerSpec, VisionEncoderSpec
 from omnizip_cost.workload.workload import Workload

@@ -7,16 +7,21 @@ from typing import Literal
 
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention import Convention
+from omnizip_cost.cost.executed.audio import audio_executed
 from omnizip_cost.cost.executed.decoder import DECODER_FAMILIES, decoder_executed
 from omnizip_cost.cost.executed.ideal import ideal_decoder
 from omnizip_cost.cost.executed.ideal_encoders import ideal_encoders
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
+from omnizip_cost.cost.executed.vision import vision_executed
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec
 from omnizip_cost.units import BYTES_PER_ELEMENT
 from omnizip_cost.workload.workload import Workload
 
 Engine = Literal["stock", "ideal"]
+
+ENCODER_FAMILIES = ("qwen2.5-omni",)
+"""Families whose encoders are listed as executed; for others bytes and kernels are unknown."""
 
 _ENGINES: dict[str, Engine] = {"torch": "stock", "sdpa": "stock", "hardware": "ideal"}
 
@@ -77,14 +82,19 @@ def executed_listing(
         if clip is not None and isinstance(spec, ThinkerSpec):
             ops += ideal_encoders(spec, clip, convention, width)
         return Listing(engine=engine, ops=tuple(ops))
-    ops, unlisted = [], []
+    ops = []
+    unlisted: list[str] = []
     if spec.family in DECODER_FAMILIES:
         ops += decoder_executed(spec, plan, convention, decode_steps, attention, width)
     else:
         unlisted += ["llm", "lm_head"]
-    if clip is not None:
-        unlisted += ["audio_encoder"] * bool(clip.mel_frames)
-        unlisted += ["vision_encoder"] * (clip.grid_thw is not None)
+    if clip is not None and isinstance(spec, ThinkerSpec):
+        if spec.family in ENCODER_FAMILIES:
+            ops += audio_executed(spec.audio, clip.mel_frames, attention, width)
+            ops += vision_executed(spec.vision, clip.grid_thw, attention, width)
+        else:
+            unlisted += ["audio_encoder"] * bool(clip.mel_frames)
+            unlisted += ["vision_encoder"] * (clip.grid_thw is not None)
     return Listing(engine=engine, ops=tuple(ops), unlisted=tuple(unlisted))
 
 

@@ -96,3 +96,22 @@ def embedding(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
     """Rows of the vocabulary's table looked up by token id."""
     x = run.numbers(rows * d)
     yield kernel("embedding", "embedding", (x, Tensor(rows, INT64)), x)
+
+
+def layer_norm(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
+    """LayerNorm in one operator, which keeps each row's mean and deviation."""
+    x, each = run.numbers(rows * d), run.numbers(rows)
+    yield kernel("native_layer_norm", "norm", (x, run.weights(d), run.weights(d)), x, each, each)
+
+
+def plain_ffn(run: Pass, rows: int, d: int, m: int) -> Iterator[Kernel]:
+    """Up, GELU, down."""
+    inner = run.numbers(rows * m)
+    yield from linear(run, "ffn", rows, d, m, bias=True)
+    yield kernel("gelu", "activation", (inner,), inner)
+    yield from linear(run, "ffn", rows, m, d, bias=True)
+
+
+def lookup(source: Tensor, places: Tensor, operator: str, aten: str = "index") -> Kernel:
+    """Rows of a tensor taken at some places: as much is read as is written."""
+    return kernel(aten, operator, (source, places), source)

@@ -21,6 +21,9 @@ FLOAT32 = BYTES_PER_ELEMENT["float32"]
 INT64 = 8
 """Bytes of a token id, a position or an index."""
 
+INT32 = 4
+"""Bytes of a bound of a block."""
+
 BOOL = 1
 """Bytes of one place of a mask."""
 
@@ -43,15 +46,17 @@ _PER_RESULT = {
     "silu": 4,
     "gelu": 5,
     "addmm": 1,
-    "convolution": 1,
 }
 """FLOPs for each number written, beside those of products: ``silu`` negates, takes an
 exponential, adds and divides; ``gelu`` scales, takes an error function, adds and multiplies
-twice; ``addmm`` and ``convolution`` add a bias."""
+twice; ``addmm`` adds a bias, as does a convolution that has one."""
 
 _PER_OPERAND = {"mean": 1, "sum": 1, "_softmax": 4, "_safe_softmax": 4, "native_layer_norm": 7}
 """FLOPs for each number read: a softmax subtracts, takes an exponential, sums and divides; a
 layer norm sums, subtracts, squares, sums, and scales twice and shifts."""
+
+_WITH_BIAS = 3
+"""Tensors that a convolution with a bias reads."""
 
 PER_FUSED_PAIR = 5
 """FLOPs of fused attention for each query, key and head: its score is scaled, then a softmax."""
@@ -149,6 +154,19 @@ class Pass:
         return Tensor(self.calls * count, self.width)
 
 
+def single_call(n: int, width: int) -> Pass:
+    """Return the one call of an encoder: n queries that see n keys, in numbers of ``width``."""
+    return Pass(
+        phase="prefill",
+        calls=1,
+        rows=n,
+        keys=n,
+        pairs=n * n,
+        counted_pairs_doubled=2 * n * n,
+        width=width,
+    )
+
+
 def kernel(
     aten: str,
     operator: str,
@@ -176,6 +194,8 @@ def kernel(
     if not whole:
         unseen = _PER_RESULT.get(aten, 0) * (writes[0].numbers if writes else 0)
         unseen += _PER_OPERAND.get(aten, 0) * (read[0].numbers if read else 0)
+        if aten == "convolution" and len(read) == _WITH_BIAS:
+            unseen += writes[0].numbers
     return Kernel(
         aten=aten,
         operator=operator,
@@ -184,6 +204,23 @@ def kernel(
         multiply_adds=multiply_adds,
         unseen_flops=unseen,
         times=times,
+    )
+
+
+def integers(aten: str, reads: Iterable[int], *writes: int, operator: str = "indexing") -> Kernel:
+    """Return one operator on whole numbers of 8 bytes: lengths, places, indices."""
+    read = (Tensor(count, INT64) for count in reads)
+    return kernel(aten, operator, read, *(Tensor(count, INT64) for count in writes), whole=True)
+
+
+def repeated(one: Kernel, times: int) -> Kernel:
+    """Return the sum of ``times`` equal operators of one call."""
+    return one._replace(
+        bytes_read=times * one.bytes_read,
+        bytes_written=times * one.bytes_written,
+        multiply_adds=times * one.multiply_adds,
+        unseen_flops=times * one.unseen_flops,
+        times=times * one.times,
     )
 
 
