@@ -148,7 +148,7 @@ def _print_records(known: Sequence[Convention]) -> None:
                 str(one.flop_per_multiply_add),
                 "all d" if one.widths == "hidden" else "as built",
                 _ffn(one),
-                "n x n" if one.attention == "full" else "causal",
+                "n x n" if one.attention == "full" else one.attention,
                 one.lm_head,
                 one.tokens,
                 ", ".join(_also(one)) or "-",

@@ -15,7 +15,7 @@ CHOICES: Mapping[str, tuple[object, ...]] = {
     "flop_per_multiply_add": (1, 2),
     "widths": ("hidden", "grouped"),
     "ffn_width": ("built", "4d"),
-    "attention": ("full", "causal"),
+    "attention": ("full", "causal", "none"),
     "lm_head": ("none", "every", "last"),
     "tokens": ("audio+video", "video", "all"),
     "decode": (True, False),
@@ -51,14 +51,16 @@ class Convention:
     """Products per FFN; None: as built (3 when gated), with the router of a mixture of experts."""
     ffn_width: Literal["built", "4d"] = "built"
     """Width m of the FFN: the model's own (of the experts that run), or four times d."""
-    attention: Literal["full", "causal"]
-    """Pairs counted in prefill: n^2, or n (n + 1) / 2. Step i of decode always sees n + i keys."""
+    attention: Literal["full", "causal", "none"]
+    """Pairs counted in prefill: n^2, or n (n + 1) / 2, and n + i keys in step i of decode; or no
+    pairs at all, as by counters that miss fused attention and by the rule of two FLOPs per
+    parameter and token."""
     lm_head: Literal["none", "every", "last"]
     """Prefill positions whose logits are counted; with decode, each step's as well."""
     tokens: Literal["audio+video", "video", "all"]
     """Which tokens n counts. A bare count's r * n is whole under ``all``, real-valued else."""
     decode: bool
-    """Whether decode steps are counted."""
+    """Whether the R decode steps are counted, which make R tokens after the one of prefill."""
     encoders: bool
     """Whether the audio and vision encoders are counted."""
     counts_padding: bool = False
@@ -110,6 +112,7 @@ class Convention:
             "text tokens": self.tokens == "audio+video",
             "text and audio tokens": self.tokens == "video",
             "a gated FFN's third product": self.ffn_matrices is not None and self.ffn_matrices < 3,
+            "attention's two products": self.attention == "none",
             "the router of experts": self.ffn_matrices is not None,
             "the LM head": self.lm_head == "none",
             "decode": not self.decode,

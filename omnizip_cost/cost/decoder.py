@@ -45,6 +45,8 @@ class LayerWidths:
     d: int
     q: int
     kv: int
+    pair: int
+    """Width of the vectors multiplied for each pair: q, or 0 where attention is not counted."""
     m: int
     ffn_matrices: int
     router: int
@@ -61,9 +63,11 @@ class LayerWidths:
             width = experts.intermediate_size * experts.experts_per_token
             router = experts.experts if convention.ffn_matrices is None else 0
         grouped = convention.widths == "grouped"
+        query = text.query_width if grouped else text.hidden_size
         return cls(
             d=text.hidden_size,
-            q=text.query_width if grouped else text.hidden_size,
+            q=query,
+            pair=0 if convention.attention == "none" else query,
             kv=text.kv_width if grouped else text.hidden_size,
             m=4 * text.hidden_size if convention.ffn_width == "4d" else width,
             ffn_matrices=convention.ffn_matrices or text.ffn_matrices,
@@ -182,7 +186,7 @@ def decoder_ops(
 def _work(widths: LayerWidths, n: Number, pairs_doubled: Number) -> dict[OperatorClass, Number]:
     return {
         "projection": formulas.projections(n, widths.d, widths.q, widths.kv),
-        "attention": formulas.attention(pairs_doubled, widths.q),
+        "attention": formulas.attention(pairs_doubled, widths.pair),
         "ffn": formulas.feed_forward(n, widths.d, widths.m, widths.ffn_matrices),
         "router": formulas.linear(n, widths.d, widths.router),
     }

@@ -80,6 +80,7 @@ OTHERS: list[tuple[str, Any]] = [
     ("ffn_matrices", 2),
     ("ffn_width", "4d"),
     ("attention", "causal"),
+    ("attention", "none"),
     ("lm_head", "none"),
     ("lm_head", "last"),
     ("tokens", "audio+video"),
