@@ -38,6 +38,8 @@ class Check:
     """0 for an identity that was proved for all values of its letters."""
     worst: float
     """Largest relative difference; 0 where all were equal as exact numbers."""
+    held: str = "equal, exactly"
+    """Words for a worst of 0."""
 
     def __str__(self) -> str:
         if not self.points:

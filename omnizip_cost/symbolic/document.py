@@ -29,7 +29,9 @@ _ESCAPES = {
     "<": r"\ensuremath{<}", ">": r"\ensuremath{>}",
 }  # fmt: skip
 _CODE = re.compile(r"`([^`]*)`")
-_FORMULA = re.compile(r"\b(n|r|R|x)\^2|\brho_([av])\b|->")
+_FORMULA = re.compile(
+    r"\b(?P<base>[nrRx])\^2|\brho_(?P<rho>[av])\b|\b(?P<letter>[A-Za-z])_(?P<index>\w+)|->"
+)
 
 
 def document(parts: Iterable[tuple[Derivation, Sequence[Check]]]) -> str:
@@ -40,12 +42,16 @@ def document(parts: Iterable[tuple[Derivation, Sequence[Check]]]) -> str:
 def fragment(derivation: Derivation, checks: Sequence[Check]) -> str:
     """Return one derivation as a section, to be read into a document that loads amsmath."""
     limits = [line for limit in derivation.limits for line in _step(limit)]
+    letters = "; ".join(
+        f"${latex(letter)}$ {escaped(meaning)}" for letter, meaning in derivation.legend().items()
+    )
     return "\n".join(
         [
             rf"\section{{{escaped(derivation.title)}}}",
             rf"\emph{{{escaped(derivation.question)}}}",
             "",
             *_list("Assumptions", derivation.assumptions),
+            r"\paragraph{Steps.}",
             r"\begin{enumerate}",
             *(line for step in derivation.steps for line in _step(step)),
             r"\end{enumerate}",
@@ -54,12 +60,7 @@ def fragment(derivation: Derivation, checks: Sequence[Check]) -> str:
             *([r"\paragraph{Limits.}", r"\begin{itemize}", *limits, r"\end{itemize}"]
               if limits else []),
             *_list("Checked", [str(check) for check in checks]),
-            *_list(
-                "Letters",
-                [f"${latex(letter)}$: {escaped(meaning)}"
-                 for letter, meaning in derivation.legend().items()],
-                ready=True,
-            ),
+            rf"\paragraph{{Letters.}} {letters}.",
             rf"\paragraph{{Source.}} {escaped(derivation.source)}.",
             "",
         ]
@@ -80,12 +81,12 @@ def _said(step: Step) -> Iterator[str]:
         yield rf"\[ {body} \]"
 
 
-def _list(title: str, sentences: Sequence[str], *, ready: bool = False) -> Iterator[str]:
+def _list(title: str, sentences: Sequence[str]) -> Iterator[str]:
     if not sentences:
         return
     yield rf"\paragraph{{{title}.}}"
     yield r"\begin{itemize}"
-    yield from (rf"\item {sentence if ready else escaped(sentence)}" for sentence in sentences)
+    yield from (rf"\item {escaped(sentence)}" for sentence in sentences)
     yield r"\end{itemize}"
 
 
@@ -106,11 +107,15 @@ def _mathematics(sentence: str) -> str:
     done, written = 0, []
     for found in _FORMULA.finditer(sentence):
         written.append(_characters(sentence[done : found.start()]))
-        letter, index = found.groups()
-        if letter:
-            written.append(f"${letter}^2$")
+        part = found.groupdict()
+        if part["base"]:
+            written.append(f"${part['base']}^2$")
+        elif part["rho"]:
+            written.append(rf"$\rho_{part['rho']}$")
+        elif part["letter"]:
+            written.append(rf"${part['letter']}_{{\mathrm{{{part['index']}}}}}$")
         else:
-            written.append(rf"$\rho_{index}$" if index else r"$\to$")
+            written.append(r"$\to$")
         done = found.end()
     return "".join([*written, _characters(sentence[done:])])
 

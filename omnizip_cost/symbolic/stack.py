@@ -37,6 +37,8 @@ class Widths:
 
     q: Expr
     kv: Expr
+    pair: Expr
+    """Of the two products of a pair: the queries', or 0 where a convention counts no pairs."""
     m: Expr
     ffn_matrices: Expr
     router: Expr
@@ -46,8 +48,10 @@ class Widths:
         """Read them off a convention's choices."""
         grouped = convention.widths == "grouped"
         as_built = convention.ffn_matrices is None
+        queries = q if grouped else d
         return cls(
-            q=q if grouped else d,
+            q=queries,
+            pair=sympy.S.Zero if convention.attention == "none" else queries,
             kv=kv if grouped else d,
             m=4 * d if convention.ffn_width == "4d" else m,
             ffn_matrices=F if as_built else sympy.Integer(convention.ffn_matrices),
@@ -59,7 +63,7 @@ def attention(convention: Convention) -> Expr:
     """FLOPs of both attention products of one layer in prefill."""
     causal = convention.attention == "causal"
     pairs = formulas.causal_pairs_doubled(n) if causal else formulas.full_pairs_doubled(n, n)
-    return convention.flop_per_multiply_add * formulas.attention(pairs, Widths.of(convention).q)
+    return convention.flop_per_multiply_add * formulas.attention(pairs, Widths.of(convention).pair)
 
 
 def feed_forward(convention: Convention) -> Expr:
@@ -100,7 +104,7 @@ def prefill(convention: Convention) -> Expr:
 def decode(convention: Convention) -> Expr:
     """FLOPs of R decode steps after n cached tokens, LM head included where it is counted."""
     pairs = formulas.decode_pairs_doubled(n, R)
-    scores = formulas.attention(pairs, Widths.of(convention).q)
+    scores = formulas.attention(pairs, Widths.of(convention).pair)
     logits = 0 if convention.lm_head == "none" else formulas.linear(R, d, V)
     factor = convention.flop_per_multiply_add
     return sympy.expand(T * (matrices(convention, R) + factor * scores) + factor * logits)

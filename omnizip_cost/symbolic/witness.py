@@ -102,7 +102,7 @@ def bracketed(
             low, high = surplus(model, below, ratio) if below else 0, surplus(model, above, ratio)
             wrong += low * high > 0
             points += 1
-    return Check(says=says, points=points, worst=float(wrong))
+    return Check(says=says, points=points, worst=float(wrong), held="so it is")
 
 
 def agree(

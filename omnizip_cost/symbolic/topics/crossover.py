@@ -65,7 +65,7 @@ def derive() -> Derivation:
         chosen = CONVENTIONS[key]
         steps += [
             Step(
-                says=f"{_WORDS[key]} a layer's attention and its FFN take the same at",
+                says=f"{_WORDS[key]} a layer's attention and its FFN take the same where",
                 expression=sympy.Eq(
                     sympy.factor_terms(attention(chosen)),
                     sympy.factor_terms(feed_forward(chosen)),
@@ -77,7 +77,7 @@ def derive() -> Derivation:
                 expression=sympy.Eq(sympy.Symbol("n_ffn"), overtakes_ffn(key)),
             ),
             Step(
-                says="and the projections with it at",
+                says="and attention all matrices together at",
                 expression=sympy.Eq(sympy.Symbol("n_lin"), overtakes_matrices(key)),
             ),
         ]
@@ -151,12 +151,18 @@ def verify() -> tuple[Check, ...]:
     """Bracket every length by whole ones at which the count's operators change order."""
     layers = ("projection", "ffn", "router")
     checks = [
-        bracketed(f"{words}, count under `{key}`", root(key), partial(_surplus, key, against))
+        bracketed(
+            f"{words}, by the count under `{key}`", root(key), partial(_surplus, key, against)
+        )
         for key in SHOWN
         for words, root, against in (
-            ("FFN overtaken between neighbouring lengths", overtakes_ffn, ("ffn",)),
-            ("all matrices likewise", overtakes_matrices, layers),
-            ("and the LM head", overtakes_all, (*layers, "lm_head")),
+            (
+                "attention overtakes the FFN between the whole lengths beside n_ffn",
+                overtakes_ffn,
+                ("ffn",),
+            ),
+            ("... all matrices beside n_lin", overtakes_matrices, layers),
+            ("... those and the LM head", overtakes_all, (*layers, "lm_head")),
         )
     ]
     return (

@@ -167,7 +167,7 @@ def verify() -> tuple[Check, ...]:
             for component in ("llm", None)
         ),
         bracketed(
-            "twice Eq. 9 between neighbouring lengths, counts under `hardware`",
+            "twice Eq. 9 between the two whole lengths beside n_2, by the count under `hardware`",
             where("hardware"),
             partial(surplus, "hardware"),
         ),

@@ -122,7 +122,8 @@ def derive() -> Derivation:
             ),
         ),
         result=Step(
-            says="FastV gains at most T / K, whatever it drops and however long the prompt.",
+            says="In the decoder's layers FastV gains at most T / K, whatever it drops and however "
+            "long the prompt.",
             expression=sympy.Le(sympy.Function("S")(r, n), bound, evaluate=False),
         ),
         limits=(
@@ -145,6 +146,14 @@ def derive() -> Derivation:
         ),
         forms=(
             Form(name="bound T / K, layers alone", expression=T / K, unit="x"),
+            *(
+                Form(
+                    name=f"... with the LM head on no token, {key}",
+                    expression=ratio(key).subs(r, 0),
+                    unit="x",
+                )
+                for key in SHOWN[1:]
+            ),
             *(
                 Form(name=f"speed-up of prefill, {key}", expression=ratio(key), unit="x")
                 for key in SHOWN

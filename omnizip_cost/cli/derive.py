@@ -1,0 +1,228 @@
+"""``derive``: the same formulas with letters, their limits, and numbers put into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omnizip_cost.cli.inputs import parse_names, parse_ratios
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.compression.settings import FASTV_LAYER
+from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
+from omnizip_cost.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from omnizip_cost.results import FlatRow
+    from omnizip_cost.specs import ModelSpec
+    from omnizip_cost.symbolic import NumberRow, Point
+
+TOPIC_NAMES = ("eq9", "speedup", "crossover", "fastv", "exact", "break-even", "decode")
+"""Written out, so that help loads no algebra."""
+
+MODELS = "qwen2.5-omni-7b,qwen2.5-omni-3b,qwen3-omni-30b-a3b"
+PAPER_TOKENS = 10_004
+"""n of the paper's FLOPs column: the only whole number that gives all its digits."""
+PAPER_DEVICE = "rtx-a6000"
+"""The card of the paper's timings (OmniZip, Sec. 4)."""
+
+TopicArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="TOPIC", help=f"Of {', '.join(TOPIC_NAMES)}. Default: list them."),
+]
+LatexOption = Annotated[
+    bool, typer.Option("--latex", help="A LaTeX document that compiles; of all topics without one.")
+]
+FragmentOption = Annotated[
+    bool, typer.Option("--fragment", help="With --latex: sections to read into a document.")
+]
+ModelsOption = Annotated[
+    str, typer.Option("--model", help="Models whose numbers are put in, separated by commas.")
+]
+TokensOption = Annotated[int, typer.Option("--tokens", help="n: audio and video tokens.")]
+RetainedOption = Annotated[str, typer.Option("--retained", help="r: shares of the tokens kept.")]
+DecodeOption = Annotated[int, typer.Option("--decode", help="R: decoded tokens.")]
+LayerOption = Annotated[
+    int, typer.Option("--fastv-layer", help="K: layers that FastV runs on all tokens.")
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Whose dense bfloat16 peak over bandwidth is phi; see `devices`."
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder for the document, tables and figures of all topics."),
+]
+
+
+def derive_command(
+    topic: TopicArgument = None,
+    latex: LatexOption = False,
+    fragment: FragmentOption = False,
+    model: ModelsOption = MODELS,
+    tokens: TokensOption = PAPER_TOKENS,
+    retained: RetainedOption = "0.45,0.35",
+    decode: DecodeOption = EQ9_DECODE_STEPS,
+    fastv_layer: LayerOption = FASTV_LAYER,
+    device: DeviceOption = PAPER_DEVICE,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Derivations from first principles: each step, its reason, limits, and numbers put in.
+
+    Every closed form is held against the exact count before it is printed.
+
+    Example: `omnizip-cost derive crossover --model qwen2.5-omni-7b`
+    """
+    from omnizip_cost.symbolic import TOPICS, derivation, derivation_rows, number_rows
+    from omnizip_cost.symbolic import checks as checked
+
+    if fragment and not latex:
+        raise InvalidValueError("derive", "--fragment", "given together with --latex", "alone")
+    if latex and (as_json or as_csv):
+        raise InvalidValueError("derive", "format", "one of --latex, --json and --csv", "several")
+    chosen = TOPICS if topic is None else (derivation(topic).name,)
+    if topic is None and not (latex or as_json or as_csv or out):
+        _list(TOPICS)
+        return
+    if latex and out is None:
+        print(_latex(chosen, fragment=fragment), end="")
+        return
+    specs, point = _point(model, tokens, retained, decode, fastv_layer, device)
+    numbers = {
+        name: [row for spec in specs for row in number_rows(derivation(name), spec, point)]
+        for name in chosen
+    }
+    if out is not None:
+        written = _write(out, chosen, specs, point, numbers, fragment=fragment)
+        if not emit([{"file": str(path)} for path in written], as_json=as_json, as_csv=as_csv):
+            print(*written, sep="\n")
+        return
+    rows = [
+        row
+        for name in chosen
+        for row in derivation_rows(derivation(name), checked(name), numbers[name])
+    ]
+    if not emit(rows, as_json=as_json, as_csv=as_csv):
+        _print(chosen[0], numbers[chosen[0]], point, device)
+
+
+def _point(
+    model: str, tokens: int, retained: str, decode: int, fastv_layer: int, device: str
+) -> tuple[list[ModelSpec], Point]:
+    """Return the models and the point at which numbers are put in."""
+    from omnizip_cost.hardware import load_device
+    from omnizip_cost.specs import load_spec
+    from omnizip_cost.symbolic import Point
+
+    card = load_device(device)
+    specs = [load_spec(name) for name in parse_names("--model", model)]
+    return specs, Point(
+        tokens=tokens,
+        ratios=tuple(dict.fromkeys(parse_ratios("--retained", retained))),
+        decoded=decode,
+        fastv_layer=fastv_layer,
+        flop_per_byte=card.peak("bf16") / card.bandwidth_bytes_per_s,
+    )
+
+
+def _list(topics: Sequence[str]) -> None:
+    from omnizip_cost.symbolic import derivation, plain
+
+    found = [derivation(name) for name in topics]
+    show(
+        "Derivations",
+        ("topic", "question", "result"),
+        [(item.name, item.question, plain(item.result.expression)) for item in found],
+        notes=(
+            "`derive TOPIC` shows one step by step, with what was checked and numbers for known "
+            "models; `derive --latex` is a document of them all.",
+        ),
+        left=3,
+    )
+
+
+def _latex(topics: Sequence[str], *, fragment: bool) -> str:
+    from omnizip_cost import symbolic
+
+    parts = [(symbolic.derivation(name), symbolic.checks(name)) for name in topics]
+    if fragment:
+        return "\n".join(symbolic.fragment(*part) for part in parts)
+    return symbolic.document(parts)
+
+
+def _print(topic: str, numbers: Sequence[NumberRow], point: Point, device: str) -> None:
+    from omnizip_cost.symbolic import checks, derivation, readable
+
+    print(readable(derivation(topic), checks(topic)))
+    print()
+    models = list(dict.fromkeys(row.model for row in numbers))
+    cells: dict[tuple[str, float | None], dict[str, str]] = {}
+    for row in numbers:
+        cells.setdefault((row.statement, row.retained), {})[row.model] = _written(row)
+    show(
+        f"Numbers: {point.tokens:,} tokens",
+        ("", "r", *models),
+        [
+            (name, "" if ratio is None else f"{ratio:g}", *(found[model] for model in models))
+            for (name, ratio), found in cells.items()
+        ],
+        notes=(
+            f"R = {point.decoded} decoded tokens, K = {point.fastv_layer}; phi = "
+            f"{point.flop_per_byte:.1f} FLOPs per byte, dense bfloat16 peak over bandwidth of "
+            f"{device}.",
+        ),
+    )
+
+
+def _written(row: NumberRow) -> str:
+    from omnizip_cost.units import si
+
+    if row.value is None:
+        return row.means
+    if row.unit == "tokens":
+        return f"{row.value:,.0f}"
+    if row.unit == "x":
+        return f"{row.value:.3f}x"
+    if row.unit in ("FLOP", "bytes"):
+        return si(row.value, {"FLOP": "FLOP", "bytes": "B"}[row.unit])
+    return f"{row.value:.4g}"
+
+
+def _write(
+    out: Path,
+    topics: Sequence[str],
+    specs: Sequence[ModelSpec],
+    point: Point,
+    numbers: dict[str, list[Any]],
+    *,
+    fragment: bool,
+) -> list[Path]:
+    """Write the document, the rows of the topics, the tables of the figures, and the figures."""
+    from omnizip_cost.cli.publish import draw_figures
+    from omnizip_cost.results import write_table
+    from omnizip_cost.results.tables import atomic_write_bytes
+    from omnizip_cost.symbolic import checks, derivation, derivation_rows
+    from omnizip_cost.symbolic.tables import limit_rows, ratio_rows, share_rows
+
+    rows = [
+        row
+        for name in topics
+        for row in derivation_rows(derivation(name), checks(name), numbers[name])
+    ]
+    document = out / "derivations.tex"
+    atomic_write_bytes(document, _latex(topics, fragment=fragment).encode())
+    tables: dict[str, Sequence[FlatRow]] = {
+        "derivations": rows,
+        "speedup_limits": limit_rows(specs[0], point.tokens),
+        "attention_share": share_rows(specs),
+        "exact_ratio": ratio_rows(specs, point.tokens),
+    }
+    written = [write_table(table, out / "tables" / f"{name}.csv") for name, table in tables.items()]
+    figures = [name for name in tables if name != "derivations"]
+    return [document, *written, *draw_figures(out, figures)]
