@@ -31,7 +31,7 @@ def spec(request: pytest.FixtureRequest) -> ThinkerSpec:
 
 
 def test_audio_encoder_on_blocks_and_a_ragged_last_one(spec: ThinkerSpec) -> None:
-    mel_frames = 1_737
+    mel_frames = 937
     encoder, functions = _on_meta(spec, "audio_encoder")
     lengths, n_window = torch.tensor([mel_frames]), encoder.n_window
     shape = torch.empty(spec.audio.mel_bins, mel_frames)
@@ -58,7 +58,7 @@ def test_audio_encoder_on_blocks_and_a_ragged_last_one(spec: ThinkerSpec) -> Non
 def test_vision_encoder_on_windows_cut_on_both_sides(spec: ThinkerSpec) -> None:
     encoder, functions = _on_meta(spec, "vision_encoder")
     vision = spec.vision
-    grid_thw = (1, 22, 30)
+    grid_thw = (1, 10, 18)
     grid = torch.tensor([grid_thw])
     positions = functions.get_vision_position_ids(grid, vision.merge_size)
     given = {
