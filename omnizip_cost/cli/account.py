@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def print_account(spec: ModelSpec, work: Workload, rows: list[AccountRow]) -> None:
     """One table of one plan under one convention: a line per class of work, counted ones first."""
+    from omnizip_cost.cost.account import folded
     from omnizip_cost.cost.account_notes import standouts
 
     first = rows[0]
@@ -22,7 +23,7 @@ def print_account(spec: ModelSpec, work: Workload, rows: list[AccountRow]) -> No
         part for part in (f"convention `{first.convention}`", first.attention, first.dtype) if part
     )
     lines, before = [], ""
-    for row in rows:
+    for row in folded(rows):
         part = f"{row.phase} {row.component}"
         lines.append([part if part != before else "", *_cells(row)])
         before = part
@@ -44,9 +45,9 @@ def _cells(row: AccountRow) -> list[str]:
 
     work = WORDS.get(row.operator, row.operator)
     return [
-        work if row.counted else f"unseen: {work}",
+        work,
         row.layers or "",
-        fixed(row.flops / TERA) if row.counted else "",
+        fixed(row.flops / TERA) if row.counted else "unseen",
         f"{row.flops_share:.1%}" if row.counted else "",
         "-" if row.unseen_flops is None else fixed(row.unseen_flops / GIGA),
         "-" if row.bytes_moved is None else fixed(row.bytes_moved / GIGA),

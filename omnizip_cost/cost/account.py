@@ -191,6 +191,42 @@ def account(
     return list(_with_shares(_in_order(rows)))
 
 
+def folded(rows: list[AccountRow]) -> list[AccountRow]:
+    """Put what is listed beside the products of a component together, whatever its layers.
+
+    Parameters
+    ----------
+    rows : list of AccountRow
+        Of one account; rows that hold products stay as they are.
+    """
+    whole: dict[object, AccountRow] = {}
+    for row in rows:
+        key: object = (row.phase, row.component, row.operator) if not row.counted else id(row)
+        whole[key] = _together(whole[key], row) if key in whole else row
+    return list(whole.values())
+
+
+def _together(one: AccountRow, other: AccountRow) -> AccountRow:
+    unseen = _plus(one.unseen_flops, other.unseen_flops)
+    moved = _plus(one.bytes_moved, other.bytes_moved)
+    names = ", ".join(name for name in (one.aten, other.aten) if name)
+    return replace(
+        one,
+        layers=None,
+        layer_count=None,
+        aten=", ".join(dict.fromkeys(names.split(", "))) or None,
+        unseen_flops=unseen,
+        bytes_read=_plus(one.bytes_read, other.bytes_read),
+        bytes_written=_plus(one.bytes_written, other.bytes_written),
+        bytes_moved=moved,
+        bytes_share=None
+        if one.bytes_share is None or other.bytes_share is None
+        else one.bytes_share + other.bytes_share,
+        intensity=(unseen or 0) / moved if moved else None,
+        kernels=_plus(one.kernels, other.kernels),
+    )
+
+
 def _count(entries: dict[_Key, _Entry], ops: Iterable[Op], convention: Convention) -> None:
     """Whole FLOPs of each class; a component's real-valued sum is rounded as its row is."""
     sums: dict[tuple[str, str], float] = {}
@@ -213,12 +249,14 @@ def _entry(entries: dict[_Key, _Entry], op: Op | ExecutedOp) -> _Entry:
 
 
 def _merged(entries: dict[_Key, _Entry]) -> dict[_Key, _Entry]:
-    """Runs of equal layers put together, such as those that see whole grids."""
+    """Runs of equal encoder layers put together, such as those that see whole grids.
+
+    The decoder's groups stay apart: their layers hold different numbers of tokens.
+    """
     kept: dict[_Key, _Entry] = {}
     for key, entry in entries.items():
-        alike = next(
-            (other for at, other in kept.items() if at[:3] == key[:3] and entry.equals(other)), None
-        )
+        likes = (other for at, other in kept.items() if at[:3] == key[:3] and entry.equals(other))
+        alike = next(likes, None) if key.component.endswith("_encoder") else None
         if alike is None:
             kept[key] = entry
         else:

@@ -97,7 +97,7 @@ def _unseen(rows: list[AccountRow]) -> Iterator[str]:
 
 def _logits(rows: list[AccountRow]) -> Iterator[str]:
     for row in rows:
-        if (row.operator, row.phase) == ("lm_head", "prefill") and row.attention is not None:
+        if (row.operator, row.phase) == ("lm_head", "prefill") and row.attention and row.kernels:
             yield (
                 f"The stock head writes logits of every prompt position: "
                 f"{fixed((row.bytes_written or 0) / GIGA)} GB, of which one position is needed."

@@ -1,0 +1,214 @@
+"""The account: its FLOPs are the count's, its operators are those listed, None is never zero."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import pytest
+
+import omnizip_cost as oz
+from omnizip_cost.compression import Plan
+from omnizip_cost.cost import CONVENTIONS, count, selection_ops
+from omnizip_cost.cost.account import AccountRow, account, folded
+from omnizip_cost.cost.account_notes import WORDS, standouts
+from omnizip_cost.cost.executed import executed_listing
+from omnizip_cost.cost.rows import counted_ops
+from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.specs import ThinkerSpec, parameter_counts
+from omnizip_cost.workload.workload import Workload
+
+SPEC = oz.load_spec("qwen2.5-omni-7b")
+CLIP = oz.workload(SPEC, seconds=7, pixels=(252, 448))
+BARE = oz.bare_workload(1_001)
+EXECUTED = ("torch", "sdpa", "hardware")
+STEPS = 7
+
+
+def _plan(method: str, work: Workload, spec: ThinkerSpec = SPEC) -> Plan:
+    return oz.plan(method, work, spec, **({} if method == "full" else {"retained": 0.45}))
+
+
+def _sums(rows: list[Any]) -> dict[tuple[str, str], int]:
+    sums: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = (row.component, row.phase)
+        sums[key] = sums.get(key, 0) + row.flops
+    return sums
+
+
+@pytest.mark.parametrize("model", ["qwen2.5-omni-3b", "qwen3-omni-30b-a3b"])
+@pytest.mark.parametrize("method", ["full", "fastv", "omnizip"])
+def test_flops_are_those_of_the_count(model: str, method: str) -> None:
+    """Of every convention, a real-valued r * n included, component by component."""
+    spec = oz.load_spec(model)
+    clip = oz.workload(spec, seconds=7, pixels=(252, 448))
+    for name, work in product(CONVENTIONS, (clip, BARE)):
+        plan = _plan(method, work, spec)
+        assert _sums(account(spec, plan, name, STEPS, work)) == _sums(
+            count(spec, plan, name, STEPS, work)
+        ), (name, work.name)
+
+
+@pytest.mark.parametrize("convention", EXECUTED)
+@pytest.mark.parametrize("method", ["full", "fastv"])
+@pytest.mark.parametrize("model", ["qwen2.5-omni-3b", "qwen3-omni-30b-a3b"])
+def test_listed_products_are_the_counted_ones(convention: str, method: str, model: str) -> None:
+    """Class by class, layer group by layer group; encoders by class."""
+    spec = oz.load_spec(model)
+    clip = oz.workload(spec, seconds=7, pixels=(252, 448))
+    plan, chosen = _plan(method, clip, spec), CONVENTIONS[convention]
+    listing = executed_listing(spec, plan, chosen, STEPS, clip)
+    assert listing is not None
+
+    def sums(ops: Any) -> dict[tuple[Any, ...], int]:
+        found: dict[tuple[Any, ...], int] = {}
+        for op in ops:
+            first = op.first_layer if op.component == "llm" else None
+            key = (op.component, op.phase, op.operator, first)
+            if op.multiply_adds and op.component not in listing.unlisted:
+                found[key] = found.get(key, 0) + op.multiply_adds
+        return found
+
+    assert sums(listing.ops) == sums(counted_ops(spec, plan, chosen, STEPS, clip))
+
+
+@pytest.mark.parametrize("convention", sorted(set(CONVENTIONS) - set(EXECUTED)))
+def test_a_formula_moves_no_bytes_that_anyone_knows(convention: str) -> None:
+    rows = account(SPEC, _plan("omnizip", CLIP), convention, STEPS, CLIP)
+    assert rows
+    for row in rows:
+        unknown = (
+            row.bytes_read, row.bytes_written, row.bytes_moved, row.bytes_share, row.kernels,
+            row.unseen_flops, row.intensity, row.dtype, row.attention, row.aten,
+        )  # fmt: skip
+        assert unknown == (None,) * len(unknown)
+        assert row.counted
+
+
+def test_an_ideal_decode_step_reads_every_weight_once() -> None:
+    """All weights of decoder and head but norms and the embedding's other rows, and the cache."""
+    text, n = SPEC.text, BARE.tokens
+    rows = account(SPEC, _plan("full", BARE), "hardware", STEPS)
+    decode = [row for row in rows if row.phase == "decode" and row.operator != "embedding"]
+    parts = parameter_counts(SPEC)
+    norms = (2 * text.layers + 1) * text.hidden_size
+    weights = parts["text_model"] + parts["lm_head"] - text.vocab_size * text.hidden_size - norms
+    cache = sum(n + i for i in range(1, STEPS + 1)) * 2 * text.kv_width * text.layers
+    inputs = text.layers * (2 * text.hidden_size + 2 * text.query_width + text.intermediate_size)
+    activations = STEPS * (inputs + text.hidden_size)
+    assert sum(row.bytes_read or 0 for row in decode) == 2 * (STEPS * weights + cache + activations)
+    assert sum(row.kernels or 0 for row in decode) == STEPS * (5 * text.layers + 1)
+
+
+def test_layers_that_hold_different_tokens_are_apart() -> None:
+    rows = account(SPEC, _plan("fastv", CLIP), "torch", STEPS, CLIP)
+    for phase in ("prefill", "decode"):
+        groups = [
+            (row.layers, row.layer_count)
+            for row in rows
+            if (row.phase, row.component, row.operator) == (phase, "llm", "attention")
+        ]
+        assert groups == [("0-4", 5), ("5-27", 23)]
+    vision = {
+        row.layers: row.layer_count
+        for row in rows
+        if (row.component, row.operator) == ("vision_encoder", "attention")
+    }
+    assert vision == {"0-6, 8-14, 16-22, 24-30": 28, "7, 15, 23, 31": 4}
+
+
+def test_selection_is_its_steps() -> None:
+    plan = _plan("omnizip", CLIP)
+    steps = selection_ops(SPEC, plan)
+    assert steps
+    (row,) = [r for r in account(SPEC, plan, "torch", 0, CLIP) if r.component == "selection"]
+    assert row.flops == 2 * sum(step.multiply_adds for step in steps)
+    assert row.unseen_flops == sum(step.unseen_flops for step in steps)
+    assert row.bytes_moved == sum(step.bytes_moved for step in steps)
+    assert row.kernels == sum(step.kernels for step in steps)
+    assert row.bytes_read is row.bytes_written is None
+
+
+@pytest.mark.parametrize("convention", EXECUTED)
+def test_shares_are_of_the_phase_and_moved_is_read_and_written(convention: str) -> None:
+    rows = account(SPEC, _plan("full", CLIP), convention, STEPS, CLIP)
+    for phase in ("prefill", "decode"):
+        part = [row for row in rows if row.phase == phase]
+        assert sum(Fraction(row.flops_share) for row in part) == pytest.approx(1)
+        assert sum(Fraction(row.bytes_share or 0) for row in part) == pytest.approx(1)
+    for row in rows:
+        assert row.bytes_read is not None and row.bytes_written is not None
+        assert row.bytes_moved == row.bytes_read + row.bytes_written
+        assert row.intensity == (row.flops + (row.unseen_flops or 0)) / row.bytes_moved
+
+
+def test_attention_changes_bytes_and_never_flops() -> None:
+    """Scores of a bare count of n tokens: eager ones are written, fused ones are not."""
+    plan = _plan("full", BARE)
+    by_kind = {
+        kind: account(SPEC, plan, "torch", STEPS, attention=kind) for kind in ("sdpa", "eager")
+    }
+    assert _sums(by_kind["sdpa"]) == _sums(by_kind["eager"])
+    moved = {
+        kind: sum(row.bytes_moved or 0 for row in rows if row.phase == "prefill")
+        for kind, rows in by_kind.items()
+    }
+    scores = 2 * BARE.tokens**2 * SPEC.text.heads * SPEC.text.layers
+    assert moved["eager"] - moved["sdpa"] > 10 * scores
+
+
+def test_decode_steps_add_up() -> None:
+    """R steps are R times one step but for the keys, of which step i sees n + i."""
+    plan = _plan("full", BARE)
+
+    def of(steps: int, operator: str) -> AccountRow:
+        rows = account(SPEC, plan, "torch", steps)
+        return next(row for row in rows if (row.phase, row.operator) == ("decode", operator))
+
+    for name in ("flops", "unseen_flops", "bytes_moved", "kernels"):
+        assert of(STEPS, "ffn")[name] == STEPS * of(1, "ffn")[name]
+    one, cached = of(1, "cache"), BARE.tokens + 1
+    later = sum(BARE.tokens + i for i in range(1, STEPS + 1))
+    assert Fraction(of(STEPS, "cache").bytes_moved or 0, one.bytes_moved or 1) == Fraction(
+        later, cached
+    )
+
+
+def test_folding_keeps_every_sum() -> None:
+    rows = account(SPEC, _plan("fastv", CLIP), "torch", STEPS, CLIP)
+    short = folded(rows)
+    assert len(short) < len(rows)
+    for name in ("flops", "unseen_flops", "bytes_moved", "kernels"):
+        assert sum(row[name] for row in short) == sum(row[name] for row in rows)
+
+
+def test_notes_say_what_the_counter_does_not_see() -> None:
+    rows = account(SPEC, _plan("full", BARE), "torch", STEPS)
+    prefill = [row for row in rows if row.phase == "prefill"]
+    moved = sum(row.bytes_moved or 0 for row in prefill)
+    unseen = sum(row.bytes_moved or 0 for row in prefill if not row.counted)
+    notes = " ".join(standouts(rows))
+    assert f"moves {unseen / moved:.1%} of the bytes" in notes
+    assert "logits of every prompt position: 0.304 GB" in notes
+    assert {row.operator for row in rows} <= set(WORDS)
+    ideal = " ".join(standouts(account(SPEC, _plan("full", BARE), "hardware", STEPS)))
+    assert "ideal engine" in ideal and "logits" not in ideal
+    formula = " ".join(standouts(account(SPEC, _plan("full", BARE), "eq9", STEPS)))
+    assert "eq9 is a formula" in formula
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"attention": "flash"}, "attention must be one of sdpa, math, eager"),
+        ({"dtype": "int8"}, "dtype must be one of float32, bfloat16, float16"),
+        ({"convention": "sdpa", "attention": "eager"}, "sdpa under sdpa"),
+        ({"decode": -1}, "decode must be a whole number of steps"),
+    ],
+)
+def test_what_cannot_be_accounted_is_one_sentence(choices: dict[str, Any], words: str) -> None:
+    given = {"convention": "torch", "decode": STEPS, **choices}
+    with pytest.raises(InvalidValueError, match=words):
+        account(SPEC, _plan("full", BARE), **given)
