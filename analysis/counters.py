@@ -14,8 +14,12 @@ modules, patch functions or have no formula for that operator give it nothing, s
 grow linearly with the tokens, and so does the saving they predict. Written out as matrix products
 (``eager``), attention is seen by all but those that look at modules alone. Exact means
 ``omnizip_cost.count`` under ``torch``, all n^2 pairs, as these kernels' formulas have it; under
-``sdpa`` and ``hardware`` it stands beside. `pip install omnizip-cost[counters]` brings the tools;
-what is not installed is named and left out.
+``sdpa`` and ``hardware``, where a causal kernel skips the masked half, it stands beside: what is
+missed is then smaller, and grows with the square just the same. On a GPU FlopCounterMode knows the
+fused kernels by name; on a CPU it does not, and says nothing.
+
+`pip install -c constraints.txt -e ".[counters]"` brings the tools (thop also needs setuptools from
+Python 3.12 on); what is not installed is named and left out.
 """
 
 from __future__ import annotations
@@ -317,6 +321,11 @@ def main(options: argparse.Namespace) -> int:
     """Read every tool, save, print the two small tables."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     warnings.simplefilter("ignore")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"{options.out}: cannot be made: {error.strerror}", file=sys.stderr)
+        return 2
     tools = installed()
     rows = list(readings(tools, cases(options.quick)))
     try:
