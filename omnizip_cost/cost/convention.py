@@ -62,7 +62,7 @@ class Convention:
     decode: bool
     """Whether the R decode steps are counted, which make R tokens after the one of prefill."""
     encoders: bool
-    """Whether the audio and vision encoders are counted."""
+    """Whether the audio and vision encoders are counted, of both Omni families."""
     counts_padding: bool = False
     """Whether the encoders' convolutions are counted as the stock thinker runs them, padded."""
     selection: bool

@@ -155,8 +155,9 @@ CONVENTIONS: dict[str, Convention] = {
             used_by="whoever runs FlopCounterMode on the meta device",
             source="torch.utils.flop_counter.FlopCounterMode on transformers' module, meta device; "
             "without the rotary table, which release 5.17 makes by a matrix product, and with "
-            "eager experts (grouped ones count as zero on the CPU)",
-            note="On the CPU the same counter counts fused attention as zero, without a word.",
+            "eager or batched experts (the counter has no formula for grouped ones)",
+            note="On the CPU the same counter counts fused attention as zero, without a word: "
+            'this convention with attention = "none".',
         ),
         Convention(
             name="sdpa",
