@@ -15,8 +15,8 @@ grow linearly with the tokens, and so does the saving they predict. Written out 
 (``eager``), attention is seen by all but those that look at modules alone. Exact means
 ``omnizip_cost.count`` under ``torch``, all n^2 pairs, as these kernels' formulas have it; under
 ``sdpa`` and ``hardware``, where a causal kernel skips the masked half, it stands beside: what is
-missed is then smaller, and grows with the square just the same. On a GPU FlopCounterMode knows the
-fused kernels by name; on a CPU it does not, and says nothing.
+missed is then smaller, and grows with the square just the same. Torch has formulas for the fused
+kernels of a GPU, not for that of a CPU: FlopCounterMode misses attention there without a word.
 
 `pip install -c constraints.txt -e ".[counters]"` brings the tools (thop also needs setuptools from
 Python 3.12 on); what is not installed is named and left out.

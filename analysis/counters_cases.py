@@ -3,6 +3,10 @@
 A case is one forward pass. Its tensors are of one of three kinds: ``cpu`` holds data and is really
 computed; ``cpu shapes`` claims to be on a CPU and dispatches as such, without data (torch's fake
 tensors); ``meta`` has shapes alone. The last two take the 7B model at full size.
+
+The encoders read lengths off tensors: called as the thinker calls them they need data, and are
+cut to a few layers of full width. Given those lengths ready made, torch's counter takes them whole
+on meta (tests/witnesses/test_encoder_full_width.py).
 """
 
 from __future__ import annotations
@@ -175,7 +179,7 @@ def _tensors(out: Any) -> Any:
 
 
 def few_layers(name: str) -> ThinkerSpec:
-    """Return the 7B with its encoders' widths, fewer of their layers and one decoder layer."""
+    """Return a model with fewer layers in its encoders, as wide as ever, and one decoder layer."""
     spec = require_thinker(oz.load_spec(name))
     config: dict[str, Any] = copy.deepcopy(dict(spec.config))
     config["audio_config"]["encoder_layers"] = AUDIO_LAYERS
