@@ -14,6 +14,7 @@ from omnizip_cost.audit.times import time_findings
 from omnizip_cost.audit.work import case_of
 from omnizip_cost.cost import CONVENTIONS, Convention
 from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.hardware import load_device
 
 
 def audit(
@@ -50,6 +51,8 @@ def audit(
     """
     if tokens is not None and (isinstance(tokens, bool) or tokens <= 0):
         raise InvalidValueError("audit", "tokens", "a positive whole number", tokens)
+    if device is not None:
+        load_device(device)
     printed = flops_findings([case_of(claim) for claim in claims],
                              [*CONVENTIONS.values(), *conventions])  # fmt: skip
     cases = [case_of(_assume(claim, tokens, device)) for claim in claims]

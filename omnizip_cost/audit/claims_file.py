@@ -13,7 +13,7 @@ from omnizip_cost.audit.claim import Claim
 from omnizip_cost.audit.printed import Printed
 from omnizip_cost.compression import parse_layer_tokens
 from omnizip_cost.errors import InputFileError, OmnizipCostError
-from omnizip_cost.hardware import plain_dtype
+from omnizip_cost.hardware import DTYPES, plain_dtype
 from omnizip_cost.units import MEBI
 
 _DATA = Path(__file__).with_name("data")
@@ -79,7 +79,11 @@ COLUMNS: Mapping[str, tuple[_Reader, str, str]] = {
     "tokens_from": (_text, "a text", "why this n is assumed, where the source is silent"),
     "layer_tokens": (_layers, "layers x tokens, like 18x2500+10x1250", "tokens of every layer"),
     "decode_steps": (_steps, "a whole number from 0", "R, steps after the prefill"),
-    "dtype": (plain_dtype, "a dtype", "of the weights: bf16, fp16, fp32, fp8, int8"),
+    "dtype": (
+        plain_dtype,
+        f"one of {', '.join(DTYPES)}",
+        "of the weights: bf16, fp16, fp32, fp8, int8",
+    ),
     "frames": (_count, "a whole number from 1", "video frames, where FLOPs may hold the encoder"),
     "frame_pixels": (_count, "a whole number from 1", "pixels of each of them"),
     "timed": (_timed, "prefill or total", "what prefill_ms times [prefill]"),

@@ -54,6 +54,8 @@ class Finding(FlatRow):
     ``FLOPs``."""
     claimed: float
     unit: str
+    derived: bool = False
+    """Whether the number is not printed but made of two printed times."""
     tokens: int | None
     """n before compression, stated or assumed or found; None where it is open."""
     tokens_from: str

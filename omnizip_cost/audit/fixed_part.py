@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 
 from omnizip_cost.audit.work import AS_BUILT, Case
-from omnizip_cost.cost import count
+from omnizip_cost.cost import encoder_ops, require_convention
 from omnizip_cost.errors import OmnizipCostError
 from omnizip_cost.specs import ThinkerSpec
-from omnizip_cost.units import TERA
+from omnizip_cost.units import GIGA, TERA
 from omnizip_cost.workload import VideoSettings, workload
 
 _SHAPE = (4, 5)
@@ -35,51 +34,57 @@ def parts(points: Sequence[tuple[Fraction, Fraction]]) -> tuple[Fraction, Fracti
 
 
 def account(cases: Sequence[Case]) -> str:
-    """Sentences on the fixed part of rows of one model at three ratios; empty without them."""
-    points = sorted(
-        (Fraction(1) if case.claim.full else Fraction(str(case.claim.retained)),
-         case.claim.flops_t.value)
-        for case in cases
-        if case.claim.flops_t is not None and not case.claim.layer_tokens
-        and (case.claim.full or case.claim.retained is not None)
-    )  # fmt: skip
-    if len(points) != 3 or len({ratio for ratio, _ in points}) != 3:
+    """Sentences on rows of one model at three ratios; empty where they are not that."""
+    valued = [case for case in cases if case.claim.flops_t is not None and case.lengths_open]
+    points = sorted((_ratio(case), _flops_t(case)) for case in valued)
+    one_model = len({case.claim.model for case in valued}) == 1
+    if len(points) != 3 or len({ratio for ratio, _ in points}) != 3 or not one_model:
         return ""
     fixed, linear, quadratic = parts(points)
     said = (
         f" As f + x r + y r² its three values are f = {float(fixed):.1f}, x = {float(linear):.1f}, "
         f"y = {float(quadratic):.1f} (10¹²)"
     )
-    if quadratic <= 0:
-        slopes = [(fb - fa) / (b - a) for (a, fa), (b, fb) in pairwise(points)]
-        ends = sorted(
-            float(points[at][1] - slope * points[at][0])
-            for at, slope in zip((0, 2), slopes, strict=True)
-        )
-        said += (
-            ": nothing grows with the square, so attention's pairs are not in it, as with counters "
-            f"that miss fused attention. Without a square the fixed part is {ends[0]:.1f} to "
-            f"{ends[1]:.1f}{_length(cases[0], slopes)}"
-        )
-    return f"{said}.{_encoder(cases)}"
-
-
-def _length(case: Case, slopes: Sequence[Fraction]) -> str:
-    """Length at which torch's count without attention's pairs grows by these slopes."""
-    per_token = Fraction(
-        4 * case.without_compression().flops(1, AS_BUILT)
-        - case.without_compression().flops(2, AS_BUILT),
-        2,
+    if quadratic > 0:
+        return f"{said}."
+    said += (
+        ": nothing grows with the square, so attention's pairs are not in it, as with counters "
+        "that miss fused attention."
     )
-    ends = sorted(round(slope * TERA / per_token) for slope in slopes)
-    return f", and the rest is torch's count without pairs at n = {ends[0]:,} to {ends[1]:,}"
+    encoder = _encoder_flops_per_token(valued)
+    if encoder is None:
+        return said
+    decoder = _linear_flops_per_token(valued[0])
+    lengths = [round(value * TERA / (ratio * decoder + encoder)) for ratio, value in points]
+    return (
+        f"{said} By torch's count without pairs the decoder takes {float(decoder) / GIGA:.2f} "
+        f"GFLOP a token kept, its logits included, and the vision encoder "
+        f"{float(encoder) / GIGA:.2f} a token of the whole: the three values are then those of "
+        f"n = {min(lengths):,} to "
+        f"{max(lengths):,} visual tokens, nearly one length, without any other part."
+    )
 
 
-def _encoder(cases: Sequence[Case]) -> str:
-    """Vision encoder of the frames that the rows state, by torch's count."""
+def _ratio(case: Case) -> Fraction:
+    return Fraction(1) if case.claim.full else Fraction(str(case.claim.retained))
+
+
+def _flops_t(case: Case) -> Fraction:
+    assert case.claim.flops_t is not None
+    return case.claim.flops_t.value
+
+
+def _linear_flops_per_token(case: Case) -> Fraction:
+    """Work of one token in decoder and head that does not grow with the length: of F(1), F(2)."""
+    full = case.without_compression()
+    return Fraction(4 * full.flops(1, AS_BUILT) - full.flops(2, AS_BUILT), 2)
+
+
+def _encoder_flops_per_token(cases: Sequence[Case]) -> Fraction | None:
+    """Work of the vision encoder for one token, pairs left out, on the frames the rows state."""
     case = next((c for c in cases if c.claim.frames and c.claim.frame_pixels), None)
     if case is None or not isinstance(case.spec, ThinkerSpec):
-        return ""
+        return None
     frames, pixels = case.claim.frames, case.claim.frame_pixels
     assert frames and pixels
     side = (pixels / (_SHAPE[0] * _SHAPE[1])) ** 0.5
@@ -91,12 +96,12 @@ def _encoder(cases: Sequence[Case]) -> str:
             audio=False,
             settings=VideoSettings(min_pixels=1, max_pixels=pixels, max_frames=frames),
         )
-        rows = count(case.spec, case.without_compression().plan(work.av_tokens), AS_BUILT, 0, work)
     except OmnizipCostError:
-        return ""
-    flops = sum(row.flops for row in rows if row.component == "vision_encoder")
-    return (
-        f" The vision encoder on {frames} frames of {pixels:,} pixels takes {flops / TERA:.1f} by "
-        f"torch's count ({work.frame_height} x {work.frame_width} assumed, {work.av_tokens:,} "
-        f"tokens), {flops / 2 / TERA:.1f} at one FLOP per multiply-add."
+        return None
+    as_built = require_convention(AS_BUILT)
+    multiply_adds = sum(
+        op.multiply_adds
+        for op in encoder_ops(case.spec, work, as_built)
+        if op.component == "vision_encoder" and op.operator != "attention"
     )
+    return Fraction(as_built.flop_per_multiply_add * round(multiply_adds), work.video_tokens)

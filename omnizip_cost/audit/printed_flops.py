@@ -86,7 +86,7 @@ def _searched(
 def _found(cases: Sequence[Case], fits: Sequence[Fit], tried: int) -> str:
     values = sum(case.claim.flops_t is not None for case in cases)
     ratios = sum(case.claim.flops_ratio_pct is not None for case in cases)
-    what = f"{values} printed value{'s' * (values > 1)}"
+    what = "printed value" if values == 1 else f"{values} printed values"
     what += f" and {ratios} ratios" if ratios else ""
     alone = f"none of the other {tried - len({f.reading.convention.name for f in fits})} fits"
     if fits[0].first is None:

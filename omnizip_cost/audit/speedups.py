@@ -65,7 +65,7 @@ def _finding(
     low = max(low for low, _ in ends)
     clash = low > min(high for _, high in ends)
     low = min(low for low, _ in ends) if clash else low
-    said = identity(case, quantity, round(claimed, 4), "x")
+    said = identity(case, quantity, round(claimed, 4), "x") | {"derived": printed is None}
     if not case.computable:
         verdict, reason = _open(case, low, claimed)
         return Finding(**said, verdict=verdict, reason=reason)

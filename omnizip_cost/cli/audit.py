@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
-from omnizip_cost.units import TERA
+from omnizip_cost.errors import InputFileError
+from omnizip_cost.units import TERA, fixed
 
 if TYPE_CHECKING:
     from omnizip_cost.audit import Finding
@@ -61,6 +61,8 @@ def audit_command(
     claims = bundled_claims() if file is None else read_claims(file)
     own = [load_convention(path) for path in convention_file or ()]
     findings = audit(claims, tokens=tokens, device=device, conventions=own)
+    if file is not None and not findings:
+        raise InputFileError(file, "no row holds a number to audit", "see --help for its columns")
     if out is not None:
         write_audit(findings, out, "the bundled claims" if file is None else file.name)
     if not emit(findings, as_json=as_json, as_csv=as_csv):
@@ -88,8 +90,8 @@ def print_audit(findings: Sequence[Finding]) -> None:
     """Print a table per source, with the reasons of all but plausible times below it."""
     from omnizip_cost.audit import ATTAINABLE_SHARE, VERDICTS
 
-    for source, group in groupby(findings, key=lambda row: row.source):
-        rows = list(group)
+    for source in dict.fromkeys(row.source for row in findings):
+        rows = [row for row in findings if row.source == source]
         notes: dict[str, int] = {}
         lines = [_line(same, notes) for same in _merged(rows)]
         assumed = dict.fromkeys(
@@ -107,13 +109,16 @@ def print_audit(findings: Sequence[Finding]) -> None:
             notes=[*(f"[{number}] {reason}" for reason, number in notes.items()), *assumed, *cards],
             left=5,
         )
-    tally = (f"{sum(row.verdict == word for row in findings)} {word}" for word in VERDICTS)
-    print(f"{len(findings)} numbers: {', '.join(tally)}.")
+    tally = (
+        f"{sum(row.verdict == word for row in findings)} {word.replace('needs', 'need')}"
+        for word in VERDICTS
+    )
+    print(f"{len(findings)} number{'s' * (len(findings) > 1)}: {', '.join(tally)}.")
     print(
-        "Work: decoder and one position's logits, causal pairs, encoders left out; peaks dense, of "
-        "all cards. A rate above the peak is impossible, one above "
-        f"{ATTAINABLE_SHARE:.0%} of it needs kernels better than those measured. `--json` gives "
-        "every reason."
+        "In brackets: not printed, made of two printed times. Work: decoder and one position's "
+        "logits, causal pairs, encoders left out; peaks dense, of all cards. A rate above the peak "
+        f"is impossible, one above {ATTAINABLE_SHARE:.0%} of it needs kernels better than those "
+        "measured. `--json` gives every reason."
     )
 
 
@@ -150,7 +155,7 @@ def _line(same: Sequence[Finding], notes: dict[str, int]) -> tuple[str, ...]:
         "" if row.tokens is None else f"{row.tokens:,}",
         "" if rate is None else f"{rate / TERA:,.1f}",
         "" if row.share_of_peak is None else f"{row.share_of_peak:.0%}",
-        "" if row.bound is None else f"{row.bound:,.3g}",
+        "" if row.bound is None else fixed(row.bound),
         _VERDICTS.get(row.verdict, row.verdict),
         "" if number is None else f"[{number}]",
     )
@@ -158,7 +163,7 @@ def _line(same: Sequence[Finding], notes: dict[str, int]) -> tuple[str, ...]:
 
 def _claimed(row: Finding) -> str:
     unit = {"10^12": "T", "% of full": "%", "x": "x"}.get(row.unit, f" {row.unit}")
-    return f"{row.claimed:,.4g}{unit}"
+    return f"({row.claimed:,.3g}{unit})" if row.derived else f"{row.claimed:,.5g}{unit}"
 
 
 def _sentence(note: str) -> str:

@@ -73,6 +73,8 @@ def draw_audit(table: pd.DataFrame, *, width: str = "column") -> Figure:
         cards = device if gpus in {"", "1"} else f"{gpus} × {device}"
         ax.set_title(f"{source}, {cards}", color=INK)
         _draw_panel(ax, members, several=several)
+    rates = [float(row[name]) for row in timed for name in REQUIRED[5:7]]
+    axes[-1].set_xlim(0.7 * min(rates), 1.5 * max(rates))
     axes[-1].set_xlabel("implied rate of the decoder's least work (TFLOP/s)")
     _legend(fig, timed, width)
     return fig
@@ -95,8 +97,6 @@ def _draw_panel(ax: Any, rows: Sequence[Row], *, several: bool) -> None:
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
-    rates = [float(row["implied_flop_per_s"]) for row in rows]
-    ax.set_xlim(0.6 * min(rates), 1.6 * max(*rates, peak))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / TERA:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
 
@@ -127,6 +127,6 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     return foot_note(
         [
             "causal pairs, one position's logits, encoders left out: true rates are higher",
-            f"n = {lengths} is assumed where the source states no length" if assumed else "",
+            f"assumed where the source states no length: n = {lengths}" if assumed else "",
         ]
     )

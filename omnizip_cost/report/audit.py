@@ -88,7 +88,8 @@ def _what(row: Finding) -> str:
 
 
 def _claimed(row: Finding) -> str:
-    return f"{row.claimed:,.5g} {_UNITS.get(row.unit, row.unit)}"
+    text = f"{row.claimed:,.5g} {_UNITS.get(row.unit, row.unit)}"
+    return f"({text})" if row.derived else text
 
 
 def _reason(row: Finding) -> str:
