@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,6 +50,12 @@ SomeDecodeOption = Annotated[
 ]
 
 
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write tables/conventions.csv and its figure to this folder too."),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleOptions(InputOptions):
     """What to count: as in ``flops``, but a media file is an option here."""
@@ -68,6 +75,7 @@ def conventions_command(
     inputs: ExampleOptions,
     methods: MethodOptions,
     decode: SomeDecodeOption = None,
+    out: OutOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -101,11 +109,13 @@ def conventions_command(
         or inputs != ExampleOptions()
         or methods != MethodOptions()
     )
-    if (as_json or as_csv) and not counted:
+    if (as_json or as_csv) and not counted and out is None:
         emit([one.facts() for one in known.values()], as_json=as_json, as_csv=as_csv)
         return
     spec, work, plans = _example(model, inputs, methods)
     steps = EQ9_DECODE_STEPS if decode is None else decode
+    if out is not None:
+        _publish(spec, plans, work, known, steps, out)
     rows = side_by_side(spec, plans, work, known, steps)
     if emit(rows, as_json=as_json, as_csv=as_csv):
         return
@@ -134,6 +144,31 @@ def _example(
         else methods.plans(work, spec)
     )
     return spec, work, list(dict.fromkeys([full, *chosen]))
+
+
+def _publish(
+    spec: ModelSpec,
+    plans: Sequence[Plan],
+    work: Workload,
+    known: Mapping[str, Convention],
+    decode: int,
+    out: Path,
+) -> None:
+    """Write the counts by component and draw them."""
+    from omnizip_cost.compare import convention_rows
+    from omnizip_cost.compression import Setting
+    from omnizip_cost.plotting import draw_all
+    from omnizip_cost.results import write_table
+
+    labelled = {
+        Setting(
+            method=plan.method, retained=plan.retained, rho_a=plan.rho_a, rho_v=plan.rho_v
+        ).label: plan
+        for plan in plans
+    }
+    rows = convention_rows(spec, labelled, work, decode, known)
+    write_table(rows, out / "tables" / "conventions.csv")
+    draw_all(out / "tables", out / "figures", ["conventions"])
 
 
 def _print_records(known: Sequence[Convention]) -> None:

@@ -112,6 +112,20 @@ def test_the_printed_example_is_a_convention(capsys: Capture, tmp_path: Path) ->
     assert oz.load_convention(path).name == "mac-exact"
 
 
+def test_table_and_figure_of_ones_own(capsys: Capture, mine: str, tmp_path: Path) -> None:
+    arguments = ["--model", "omni-tiny", "--tokens", "99", "--method", "fastv", "--retained", "0.5"]
+    out = tmp_path / "out"
+    rows = _json(capsys, *arguments, "--file", mine, "--out", str(out))
+    with (out / "tables" / "conventions.csv").open() as file:
+        table = list(csv.DictReader(file))
+    for row in rows:
+        label = {"full": "Full tokens", "fastv": "FastV 50%"}[row["method"]]
+        named = [line for line in table if line["convention"] == row["convention"]]
+        flops = sum(int(line["flops"]) for line in named if line["label"] == label)
+        assert flops == row["flops"]
+    assert {path.suffix for path in (out / "figures").iterdir()} == {".pdf", ".svg", ".png"}
+
+
 def test_bad_input_is_one_sentence(capsys: Capture, mine: str, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text(EXAMPLE.replace("causal", "full"))
