@@ -9,7 +9,18 @@ import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 
-FIGURE_NAMES = ("speedup", "windows", "kept", "stages", "conventions", "counters", "audit")
+FIGURE_NAMES = (
+    "speedup",
+    "windows",
+    "kept",
+    "stages",
+    "conventions",
+    "counters",
+    "audit",
+    "speedup_limits",
+    "attention_share",
+    "exact_ratio",
+)
 """Written out, so that help loads no drawing library."""
 
 FromOption = Annotated[

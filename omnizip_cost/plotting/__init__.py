@@ -4,10 +4,12 @@ This room computes nothing: no ratio, no median; a column is drawn as it comes. 
 method, marker means model, hatch means stage. No function touches pyplot or needs a display.
 """
 
+from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.canvas import save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
+from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.registry import (
     FIGURES,
@@ -17,6 +19,7 @@ from omnizip_cost.plotting.registry import (
     run_program,
 )
 from omnizip_cost.plotting.speedup import draw_speedup
+from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
 from omnizip_cost.plotting.windows import draw_windows
 
@@ -24,11 +27,14 @@ __all__ = [
     "FIGURES",
     "FigureEntry",
     "draw_all",
+    "draw_attention_share",
     "draw_audit",
     "draw_conventions",
     "draw_counters",
+    "draw_exact_ratio",
     "draw_kept",
     "draw_speedup",
+    "draw_speedup_limits",
     "draw_stages",
     "draw_windows",
     "drawable",

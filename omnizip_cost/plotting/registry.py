@@ -12,12 +12,15 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError
+from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.canvas import FORMATS, save_figure
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
+from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.speedup import draw_speedup
+from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
 from omnizip_cost.plotting.style import WIDTHS_IN
 from omnizip_cost.plotting.windows import draw_windows
@@ -99,6 +102,27 @@ FIGURES: dict[str, FigureEntry] = {
             table="audit",
             made_by="omnizip-cost audit --out DIR",
             draw=draw_audit,
+        ),
+        FigureEntry(
+            name="speedup_limits",
+            title="Speed-up of the prefill between 1/r and 1/r^2",
+            table="speedup_limits",
+            made_by="omnizip-cost derive --out DIR",
+            draw=draw_speedup_limits,
+        ),
+        FigureEntry(
+            name="attention_share",
+            title="Attention's share of the prefill against the length",
+            table="attention_share",
+            made_by="omnizip-cost derive --out DIR",
+            draw=draw_attention_share,
+        ),
+        FigureEntry(
+            name="exact_ratio",
+            title="The exact count over Eq. 9's against the length",
+            table="exact_ratio",
+            made_by="omnizip-cost derive --out DIR",
+            draw=draw_exact_ratio,
         ),
     )
 }

@@ -19,10 +19,10 @@ SETTINGS = (
 )  # fmt: skip
 """Methods and retained ratios of the paper's FLOPs column (OmniZip, Tab. 1)."""
 
-LENGTHS = (1_000, 100_000, 1_000_000)
-"""Drawn beside the paper's length."""
+LENGTHS = (30_000, 100_000)
+"""Drawn beside the paper's length; 1,000 tokens lie on 1/r, a million on 1/r^2."""
 
-_RATIOS = tuple(0.1 * 10 ** (step / 30) for step in range(31))
+_RATIOS = tuple(0.2 * 5 ** (step / 30) for step in range(31))
 _GRID = tuple(round(10 ** (2 + step / 12)) for step in range(49))
 """Lengths from 100 to a million tokens, twelve to a decade."""
 
@@ -69,7 +69,7 @@ def limit_rows(spec: ModelSpec, tokens: int) -> list[LimitRow]:
     """Speed-up against retained ratio at several lengths, and the paper's settings at its own."""
     values = {**spec_values(spec), K: min(FASTV_LAYER, spec.text.layers - 1)}
     return [
-        row for key in ("eq9", "torch") for row in _limits_under(key, spec.name, values, tokens)
+        row for key in ("torch", "eq9") for row in _limits_under(key, spec.name, values, tokens)
     ]
 
 

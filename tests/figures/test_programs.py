@@ -16,10 +16,13 @@ from omnizip_cost.audit import audit, bundled_claims
 from omnizip_cost.errors import InputFileError, UnknownNameError
 from omnizip_cost.plotting import FIGURES, draw_all, drawable, run_program
 from omnizip_cost.results.store import read_table, write_table
+from omnizip_cost.specs import load_spec
+from omnizip_cost.symbolic.tables import limit_rows, ratio_rows, share_rows
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
 MANIFEST = tomllib.loads((FOLDER / "manifest.toml").read_text())["figure"]
 PROGRAMS = sorted(FOLDER.glob("*.py"))
+TINY = load_spec("omni-tiny")
 COUNTERS = FOLDER.parent / "analysis" / "measurements" / "counters" / "counters.csv"
 
 
@@ -36,6 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(conventions_table(), place / "conventions.csv")
     write_table(audit(bundled_claims()[:1]), place / "audit.csv")
     write_table(read_table(COUNTERS), place / "counters.csv")
+    write_table(limit_rows(TINY, 300), place / "speedup_limits.csv")
+    write_table(share_rows([TINY]), place / "attention_share.csv")
+    write_table(ratio_rows([TINY], 300), place / "exact_ratio.csv")
     return place
 
 
@@ -43,6 +49,7 @@ def test_every_program_is_in_the_manifest_and_the_registry() -> None:
     assert [path.name for path in PROGRAMS] == sorted(entry["script"] for entry in MANIFEST)
     assert [entry["name"] for entry in MANIFEST] == list(FIGURES)
     assert "audit" in FIGURES
+    assert {"speedup_limits", "attention_share", "exact_ratio"} <= set(FIGURES)
     assert set(FIGURES) >= {"speedup", "windows", "kept", "stages", "conventions", "counters"}
 
 
