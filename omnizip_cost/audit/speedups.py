@@ -120,15 +120,20 @@ def _judge(case: Case, low: Fraction, limit: Fraction) -> tuple[Verdict, str]:
         return PLAUSIBLE, "Not faster than full tokens: no limit is near."
     if case.claim.layer_tokens:
         return PLAUSIBLE, f"Below {float(limit):.2f}, which no length can pass at one rate."
-    short = most_tokens(lambda n: work_ratio(case, n, ATTENTION_COST) < low, least=LEAST_TOKENS)
     if not case.lengths_open:
-        return _judge_at_length(case, low, short)
+        return _judge_at_length(case, low)
+    short = _too_short(case, low)
     if not short:
         return PLAUSIBLE, "Any length gives this ratio of work."
     return UNSTATED, f"No token count is given; it takes n = {_from(short)} at least."
 
 
-def _judge_at_length(case: Case, low: Fraction, short: int) -> tuple[Verdict, str]:
+def _too_short(case: Case, low: Fraction) -> int:
+    """Longest prompt whose ratio of work, at its kindest, stays below a speed-up; 0: none."""
+    return most_tokens(lambda n: work_ratio(case, n, ATTENTION_COST) < low, least=LEAST_TOKENS)
+
+
+def _judge_at_length(case: Case, low: Fraction) -> tuple[Verdict, str]:
     here, slow = work_ratio(case), work_ratio(case, attention=ATTENTION_COST)
     exact = f"At {length_words(case)} the exact work is {float(here):.2f} times less"
     if here >= low:
@@ -137,7 +142,7 @@ def _judge_at_length(case: Case, low: Fraction, short: int) -> tuple[Verdict, st
     if slow >= low:
         return PLAUSIBLE, f"{exact}."
     return UNSTATED, (
-        f"{exact}. More is claimed, which takes n = {_from(short)}, or a full run that used the "
+        f"{exact}. More is claimed, which takes n = {_from(_too_short(case, low))}, or a full run that used the "
         "card worse than the compressed one."
     )
 

@@ -1,4 +1,4 @@
-"""Witness: what share of the dense peak measured kernels come to, from the kernel times beside us."""
+"""Witness: what share of the dense peak measured kernels come to, by their published times."""
 
 from __future__ import annotations
 

@@ -1,0 +1,121 @@
+"""``audit`` from the command line: tables, rows, files, and refusals with exit 2."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from omnizip_cost.audit import COLUMNS, VERDICTS
+from omnizip_cost.cli.app import run
+from omnizip_cost.cost.convention_file import EXAMPLE
+
+Capture = pytest.CaptureFixture[str]
+
+CLAIMS = """source,model,device,method,retained,tokens,tokens_from,prefill_ms,flops_T
+ours,qwen2.5-omni-7b,rtx-a6000,full,1,10004,a guess,291,
+ours,qwen2.5-omni-7b,rtx-a6000,omnizip,0.45,10004,a guess,116,
+theirs,qwen2.5-omni-7b,,full,1,10004,,,73.2
+"""
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Path:
+    path = tmp_path / "claims.csv"
+    path.write_text(CLAIMS)
+    return path
+
+
+def test_the_table_gives_verdicts_and_reasons(claims: Path, capsys: Capture) -> None:
+    assert run(["audit", str(claims)]) == 0
+    out = capsys.readouterr().out
+    assert "Audit of ours" in out and "Audit of theirs" in out
+    assert "[1] At n = 10,004 (assumed) the decoder's work is 150.6 TFLOP" in out
+    assert "n = 10,004 is assumed: a guess." in out
+    assert "(2.51x)" in out  # made of two times, not printed
+    assert "follows from eq9 (R = 100)" in out
+    assert "4 numbers: 2 impossible, 0 need an unstated assumption, 2 plausible." in out
+
+
+def test_rows_are_flat_and_alike_as_json_and_csv(claims: Path, capsys: Capture) -> None:
+    assert run(["audit", str(claims), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 4
+    assert {row["verdict"] for row in rows} <= set(VERDICTS)
+    assert not any(isinstance(value, (list, dict)) for row in rows for value in row.values())
+    assert run(["audit", str(claims), "--csv"]) == 0
+    table = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [row["reason"] for row in table] == [row["reason"] for row in rows]
+
+
+def test_tokens_device_and_a_convention_of_ones_own(
+    claims: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text(EXAMPLE)
+    options = ["--tokens", "2000", "--device", "l4", "--convention-file", str(own), "--json"]
+    assert run(["audit", str(claims), *options]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    times = [row for row in rows if row["quantity"] == "prefill"]
+    assert {(row["tokens"], row["tokens_from"]) for row in times} == {(2000, "given by --tokens")}
+    assert {row["device"] for row in times} == {"rtx-a6000"}
+    assert rows[-1]["tokens"] == 10_004  # stated, so --tokens leaves it
+    assert "none of the other 9 fits" in rows[-1]["reason"]
+
+
+def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "out"
+    assert run(["audit", str(claims), "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert {path.name for path in out.iterdir()} == {
+        "audit.csv",
+        "audit.md",
+        "audit.pdf",
+        "audit.png",
+        "audit.svg",
+    }
+    text = (out / "audit.md").read_text()
+    assert text.startswith("# Published numbers held against physics: claims.csv\n")
+    assert "| ours | 2 | 0 | 1 |" in text
+    assert "(audit.png)" in text and "\n\n\n" not in text
+    assert "- Assumed, n = 10,004: a guess." in text
+    assert len(list(csv.DictReader((out / "audit.csv").open()))) == 4
+
+
+def test_without_a_rate_there_is_no_figure(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "memory.csv"
+    path.write_text("model,memory_GB\nqwen2.5-omni-7b,30\n")
+    assert run(["audit", str(path), "--out", str(tmp_path / "out")]) == 0
+    assert "1 number: 0 impossible" in capsys.readouterr().out
+    assert {item.name for item in (tmp_path / "out").iterdir()} == {"audit.csv", "audit.md"}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("model\nqwen2.5-omni-7b\n", [], "no row holds a number to audit"),
+        ("model,x\na,1\n", [], "unknown column 'x'"),
+        (CLAIMS, ["--device", "a6000"], "unknown device 'a6000'"),
+        (CLAIMS, ["--tokens", "-3"], "tokens must be a positive whole number"),
+        (CLAIMS, ["--convention-file", "none.toml"], "none.toml"),
+        (CLAIMS, ["--json", "--csv"], "one of --json and --csv"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_2(
+    tmp_path: Path, capsys: Capture, text: str, options: list[str], says: str
+) -> None:
+    path = tmp_path / "claims.csv"
+    path.write_text(text)
+    assert run(["audit", str(path), *options]) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.out == "" and len(captured.err.splitlines()) == 1
+
+
+def test_help_names_every_column(capsys: Capture) -> None:
+    assert run(["audit", "--help"]) == 0
+    out = capsys.readouterr().out.replace("│", " ")
+    words = set(out.replace(",", " ").replace(".", " ").split())
+    assert set(COLUMNS) <= words
