@@ -25,6 +25,8 @@ TOPIC_NAMES = ("eq9", "speedup", "crossover", "fastv", "exact", "break-even", "d
 MODELS = "qwen2.5-omni-7b,qwen2.5-omni-3b,qwen3-omni-30b-a3b"
 PAPER_TOKENS = 10_004
 """n of the paper's FLOPs column: the only whole number that gives all its digits."""
+LEAST_FIXED = 0.01
+"""A smaller ratio is written with four digits, wherever they begin."""
 PAPER_DEVICE = "rtx-a6000"
 """The card of the paper's timings (OmniZip, Sec. 4)."""
 
@@ -191,7 +193,9 @@ def _written(row: NumberRow) -> str:
         return f"{row.value:.3f}x"
     if row.unit in ("FLOP", "bytes"):
         return si(row.value, {"FLOP": "FLOP", "bytes": "B"}[row.unit])
-    return f"{row.value:.4g}"
+    if isinstance(row.value, int):
+        return f"{row.value:,}"
+    return f"{row.value:.4f}" if row.value >= LEAST_FIXED else f"{row.value:.4g}"
 
 
 def _write(

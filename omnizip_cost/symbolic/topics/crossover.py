@@ -127,8 +127,18 @@ def derive() -> Derivation:
             Form(name=f"{name}, {key}", expression=expression(key), unit=unit)
             for name, expression, unit, keys in (
                 ("attention overtakes the FFN", overtakes_ffn, "tokens", SHOWN),
-                ("... all matrices of the layers", overtakes_matrices, "tokens", SHOWN),
-                ("... those and the LM head", overtakes_all, "tokens", SHOWN[1:]),
+                (
+                    "attention overtakes all matrices of the layers",
+                    overtakes_matrices,
+                    "tokens",
+                    SHOWN,
+                ),
+                (
+                    "attention overtakes all the rest, LM head included",
+                    overtakes_all,
+                    "tokens",
+                    SHOWN[1:],
+                ),
                 ("attention's share of prefill", attention_share, "", SHOWN),
             )
             for key in keys

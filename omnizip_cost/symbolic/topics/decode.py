@@ -59,7 +59,7 @@ def gain_in_bytes() -> Expression:
 
 def step_time() -> Expression:
     """End to end, in bytes' time: prefill bound by FLOPs, R steps bound by bytes."""
-    return prefill(CONVENTIONS["torch"]) / phi + R * W + c * (R * n + R * (R + 1) / 2)
+    return prefill(CONVENTIONS["hardware"]) / phi + R * W + c * (R * n + R * (R + 1) / 2)
 
 
 def end_to_end() -> Expression:
@@ -126,7 +126,7 @@ def derive() -> Derivation:
                 expression=sympy.Eq(name("n_half"), halfway),
             ),
             Step(
-                says="End to end: prefill N(n) bound by FLOPs, on a device that does phi of them "
+                says="End to end: prefill N(n) (`hardware`) bound by FLOPs, on a device that does phi of them "
                 "in the time of a byte, then R steps bound by bytes,",
                 expression=sympy.Eq(
                     sympy.Function("t")(n),
@@ -193,11 +193,13 @@ def derive() -> Derivation:
                 unit="x",
             ),
             Form(
-                name="... if all were dropped",
+                name="gain in bytes if all were dropped",
                 expression=_in_letters(1 + c * n / W),
                 unit="x",
             ),
-            Form(name="... halfway at", expression=_in_letters(halfway), unit="tokens"),
+            Form(
+                name="gain in bytes is halfway at", expression=_in_letters(halfway), unit="tokens"
+            ),
             Form(name="weights read per step", expression=_in_letters(W), unit="bytes"),
             Form(name="cache of n tokens", expression=_in_letters(c * n), unit="bytes"),
             *(

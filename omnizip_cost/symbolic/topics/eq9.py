@@ -105,11 +105,13 @@ def derive() -> Derivation:
         limits=(),
         forms=tuple(
             Form(
-                name="what an engine must do" if choice is None else f"... {choice.says}",
+                name="what an engine must do"
+                if choice is None
+                else f"assumption {number}: {choice.says}",
                 expression=expression,
                 unit="FLOP",
             )
-            for choice, expression in chain(whole(decoding=True), _BEGIN)
+            for number, (choice, expression) in enumerate(chain(whole(decoding=True), _BEGIN))
         ),
         source="OmniZip (arXiv 2511.14582), supplement C, Eq. 9",
     )

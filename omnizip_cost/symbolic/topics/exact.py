@@ -45,10 +45,16 @@ def factors() -> tuple[tuple[Choice, Expression], ...]:
     """What each choice divides prefill by, those before it made: from what must run to Eq. 9."""
     stages = list(chain(whole(decoding=False), {**NEEDED, L: 1}))
     return tuple(
-        (choice, sympy.cancel(before / after))
+        (choice, _shorter(sympy.cancel(before / after)))
         for (_, before), (choice, after) in pairwise(stages)
         if choice is not None
     )
+
+
+def _shorter(factor: Expression) -> Expression:
+    """Write a factor as one plus a share where what was left out is a single term."""
+    share = sympy.factor(sympy.cancel(factor - 1))
+    return factor if sympy.fraction(share)[0].has(sympy.Add) else 1 + share
 
 
 @cache
@@ -123,14 +129,14 @@ def derive() -> Derivation:
                 for key in SHOWN
                 for form in (
                     Form(name=f"layers over Eq. 9, {key}", expression=ratio(key, with_head=False)),
-                    Form(name=f"... for n -> 0, {key}", expression=limits(key)[0]),
-                    Form(name=f"... for n -> infinity, {key}", expression=limits(key)[1]),
+                    Form(name=f"limit for n -> 0, {key}", expression=limits(key)[0]),
+                    Form(name=f"limit for n -> infinity, {key}", expression=limits(key)[1]),
                     Form(
-                        name=f"... is 2 at, {key}",
+                        name=f"length where it is 2, {key}",
                         expression=where(key),
                         unit="tokens",
                     ),
-                    Form(name=f"with the LM head, {key}", expression=ratio(key)),
+                    Form(name=f"with the LM head over Eq. 9, {key}", expression=ratio(key)),
                 )
             ),
             *(

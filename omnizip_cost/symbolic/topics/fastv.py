@@ -148,7 +148,7 @@ def derive() -> Derivation:
             Form(name="bound T / K, layers alone", expression=T / K, unit="x"),
             *(
                 Form(
-                    name=f"... with the LM head on no token, {key}",
+                    name=f"bound with the LM head, {key}",
                     expression=ratio(key).subs(r, 0),
                     unit="x",
                 )
@@ -160,7 +160,7 @@ def derive() -> Derivation:
             ),
             *(
                 Form(
-                    name=f"FastV's ratio that costs what r before layer 1 costs, {key}",
+                    name=f"ratio at which FastV costs what r before layer 1 does, {key}",
                     expression=_in_letters(equal_ratio(), key),
                     otherwise="out of reach",
                 )
