@@ -156,7 +156,8 @@ def _content(path: Path) -> str:
 
 
 def _columns(path: Path, header: list[str]) -> list[str]:
-    columns = [ALIASES.get(name, name) for name in header]
+    spelled = {name.lower(): name for name in (*COLUMNS, *IGNORED)}
+    columns = [ALIASES.get(name.lower(), spelled.get(name.lower(), name)) for name in header]
     for heading, name in zip(header, columns, strict=True):
         if name not in COLUMNS and name not in IGNORED:
             near = get_close_matches(heading.lower(), [*COLUMNS, *ALIASES], n=1, cutoff=0.5)

@@ -8,6 +8,10 @@ from typing import Literal
 
 from omnizip_cost.results.row import FlatRow
 
+STATED = "stated"
+FOUND = "found by this search"
+"""Where a length came from, when it is not assumed."""
+
 Verdict = Literal["plausible", "needs an unstated assumption", "impossible"]
 
 PLAUSIBLE: Verdict = "plausible"
@@ -59,7 +63,7 @@ class Finding(FlatRow):
     tokens: int | None
     """n before compression, stated or assumed or found; None where it is open."""
     tokens_from: str
-    """``stated``, or why it is assumed."""
+    """``stated``, ``found by this search``, or why it is assumed; empty where it is open."""
     work_flops: int | None = None
     """Least work: causal pairs, grouped keys, logits of one position; in speed-ups none."""
     torch_flops: int | None = None
@@ -83,3 +87,13 @@ class Finding(FlatRow):
     """Conventions under which printed FLOPs come out to the last digit."""
     verdict: Verdict
     reason: str
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the verdict assumes that the source does not say beside the number."""
+        said: tuple[str, ...] = ()
+        if self.tokens is not None and self.tokens_from not in {STATED, FOUND}:
+            said += (f"n = {self.tokens:,} is assumed: {self.tokens_from}.",)
+        if self.device_from:
+            said += (f"{self.device} is assumed: {self.device_from}.",)
+        return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from omnizip_cost.audit.finding import STATED
 from omnizip_cost.audit.work import Case
 
 
@@ -25,7 +26,7 @@ def identity(case: Case, quantity: str, claimed: float, unit: str) -> dict[str, 
         "unit": unit,
         "tokens": claim.tokens,
         "note": claim.note,
-        "tokens_from": claim.tokens_from or ("" if claim.tokens is None else "stated"),
+        "tokens_from": claim.tokens_from or ("" if claim.tokens is None else STATED),
     }
 
 
@@ -34,6 +35,6 @@ def length_words(case: Case) -> str:
     claim = case.claim
     if claim.layer_tokens:
         return f"{claim.layer_tokens} tokens per layer"
-    kept = "" if claim.full or claim.retained is None else f", {claim.retained:.0%} of it kept"
+    kept = "" if claim.full or claim.retained is None else f" with {claim.retained:.0%} kept"
     assumed = " (assumed)" if claim.tokens_from else ""
     return f"n = {claim.tokens:,}{assumed}{kept}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omnizip_cost.audit.finding import PLAUSIBLE, UNSTATED, Finding, Verdict
+from omnizip_cost.audit.finding import FOUND, PLAUSIBLE, UNSTATED, Finding, Verdict
 from omnizip_cost.audit.fixed_part import account
 from omnizip_cost.audit.identity import identity
 from omnizip_cost.audit.search import Fit, fit, readings, worst_error
@@ -39,7 +39,7 @@ def flops_findings(
                 continue
             said = _said(case)
             if case.lengths_open and "tokens" in columns:
-                said |= {"tokens": columns["tokens"], "tokens_from": "found by this search"}
+                said |= {"tokens": columns["tokens"], "tokens_from": FOUND}
             findings[index] = [
                 Finding(**said, convention=columns["convention"], verdict=verdict, reason=reason)
             ]

@@ -142,8 +142,8 @@ def _judge_at_length(case: Case, low: Fraction) -> tuple[Verdict, str]:
     if slow >= low:
         return PLAUSIBLE, f"{exact}."
     return UNSTATED, (
-        f"{exact}. More is claimed, which takes n = {_from(_too_short(case, low))}, or a full run that used the "
-        "card worse than the compressed one."
+        f"{exact}. More is claimed, which takes n = {_from(_too_short(case, low))}, or a full run "
+        "that used the card worse than the compressed one."
     )
 
 

@@ -94,19 +94,12 @@ def print_audit(findings: Sequence[Finding]) -> None:
         rows = [row for row in findings if row.source == source]
         notes: dict[str, int] = {}
         lines = [_line(same, notes) for same in _merged(rows)]
-        assumed = dict.fromkeys(
-            f"n = {row.tokens:,} is assumed: {row.tokens_from}."
-            for row in rows
-            if row.tokens is not None and row.tokens_from != "stated"
-        )
-        cards = dict.fromkeys(
-            f"{row.device} is assumed: {row.device_from}." for row in rows if row.device_from
-        )
+        assumed = dict.fromkeys(said for row in rows for said in row.assumptions)
         show(
             f"Audit of {source}",
             _HEADS,
             lines,
-            notes=[*(f"[{number}] {reason}" for reason, number in notes.items()), *assumed, *cards],
+            notes=[*(f"[{number}] {reason}" for reason, number in notes.items()), *assumed],
             left=5,
         )
     tally = (

@@ -38,6 +38,7 @@ MARKS = {
     "plausible": ("o", True, "plausible"),
 }
 """Verdict -> marker, whether it is filled, title."""
+_XLABEL = "rate that the decoder's least work implies (TFLOP/s)"
 _LINE_IN = 0.135
 _TITLE_IN = 0.3
 
@@ -66,16 +67,15 @@ def draw_audit(table: pd.DataFrame, *, width: str = "column") -> Figure:
         rows_of(table.iloc[:0], "audit", REQUIRED)
     lines = [len(members) for members in panels.values()]
     height_in = 0.75 + sum(_TITLE_IN + _LINE_IN * count for count in lines)
-    fig = new_figure(width=width, height_in=height_in, notes=_notes(timed))
+    fig = new_figure(width=width, height_in=height_in, notes=_notes(timed), xlabel=_XLABEL)
     axes = fig.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=lines)[:, 0]
     several = len(distinct(timed, "model")) > 1
     for ax, ((source, device, gpus), members) in zip(axes, panels.items(), strict=True):
         cards = device if gpus in {"", "1"} else f"{gpus} × {device}"
-        ax.set_title(f"{source}, {cards}", color=INK)
+        ax.set_title(f"{source}, {cards}", color=INK, loc="right")
         _draw_panel(ax, members, several=several)
     rates = [float(row[name]) for row in timed for name in REQUIRED[5:7]]
     axes[-1].set_xlim(0.7 * min(rates), 1.5 * max(rates))
-    axes[-1].set_xlabel("implied rate of the decoder's least work (TFLOP/s)")
     _legend(fig, timed, width)
     return fig
 

@@ -104,10 +104,4 @@ def _tera(value: Any) -> str:
 def _bases(source: str, findings: Sequence[Finding]) -> list[str]:
     """What was assumed of the rows of one source."""
     rows = [row for row in findings if row.source == source]
-    lengths = (
-        f"n = {row.tokens:,}: {row.tokens_from}"
-        for row in rows
-        if row.tokens is not None and row.tokens_from != "stated"
-    )
-    devices = (f"{row.device}: {row.device_from}" for row in rows if row.device_from)
-    return list(dict.fromkeys([*lengths, *devices]))
+    return list(dict.fromkeys(said for row in rows for said in row.assumptions))

@@ -80,7 +80,7 @@ def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsy
     assert text.startswith("# Published numbers held against physics: claims.csv\n")
     assert "| ours | 2 | 0 | 1 |" in text
     assert "(audit.png)" in text and "\n\n\n" not in text
-    assert "- Assumed, n = 10,004: a guess." in text
+    assert "- n = 10,004 is assumed: a guess." in text
     assert len(list(csv.DictReader((out / "audit.csv").open()))) == 4
 
 

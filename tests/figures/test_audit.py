@@ -51,7 +51,7 @@ def test_shape_says_the_verdict_and_colour_the_method(table: pd.DataFrame) -> No
 def test_each_panel_has_the_peak_of_its_cards(table: pd.DataFrame) -> None:
     fig = draw_audit(table)
     peaks = {
-        ax.get_title("left"): next(x.get_xdata()[0] for x in ax.lines if x.get_label() == "_peak")
+        ax.get_title("right"): next(x.get_xdata()[0] for x in ax.lines if x.get_label() == "_peak")
         for ax in fig.axes
     }
     assert peaks == {
