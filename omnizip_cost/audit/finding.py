@@ -64,10 +64,10 @@ class Finding(FlatRow):
     """n before compression, stated or assumed or found; None where it is open."""
     tokens_from: str
     """``stated``, ``found by this search``, or why it is assumed; empty where it is open."""
-    work_flops: int | None = None
-    """Least work: causal pairs, grouped keys, logits of one position; in speed-ups none."""
+    hardware_flops: int | None = None
+    """Least work, under `hardware`: causal pairs, grouped keys, logits of one position."""
     torch_flops: int | None = None
-    """The same as the stock model executes it: all pairs, logits of every position."""
+    """The same under `torch`, as the stock model runs it: all pairs, every position's logits."""
     implied_flop_per_s: float | None = None
     """Least work over the claimed time, all cards together."""
     peak_flop_per_s: int | None = None

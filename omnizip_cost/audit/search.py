@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 from omnizip_cost.audit.printed import Printed
 from omnizip_cost.audit.work import MOST_TOKENS, Case
@@ -100,23 +101,23 @@ def interval(cases: Sequence[Case], reading: Reading) -> tuple[int, int] | None:
     first, last = 1, MOST_TOKENS
     for case in moving:
         low, high = (end * TERA for end in (_printed(case).low, _printed(case).high))
-        first = _first(first, last, lambda n, c=case, e=low: reading.flops(c, n) >= e)
-        if first > last:
-            return None
-        last = _first(first, last, lambda n, c=case, e=high: reading.flops(c, n) > e) - 1
+        first = _first(reading, case, first, last, at_least=ceil(low))
+        last = min(last, _first(reading, case, first, last, at_least=floor(high) + 1) - 1)
         if first > last:
             return None
     return first, last
 
 
-def _first(low: int, high: int, true: object) -> int:
-    """First whole number from ``low`` to ``high`` at which ``true`` holds, else ``high`` + 1."""
-    assert callable(true)
-    if low > high or not true(high):
+def _first(reading: Reading, case: Case, low: int, high: int, *, at_least: int) -> int:
+    """First length from ``low`` to ``high`` whose FLOPs are at least this; ``high`` + 1: none."""
+    if low > high or reading.flops(case, high) < at_least:
         return high + 1
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if true(middle) else (middle + 1, high)
+        if reading.flops(case, middle) >= at_least:
+            high = middle
+        else:
+            low = middle + 1
     return low
 
 
@@ -158,9 +159,8 @@ def worst_error(cases: Sequence[Case], reading: Reading) -> tuple[float, int | N
     length = None
     if moving:
         anchor = max(moving, key=lambda case: _printed(case).value)
-        target = _printed(anchor).value * TERA
-        length = _first(1, MOST_TOKENS, lambda n: reading.flops(anchor, n) >= target)
-        length = min(length, MOST_TOKENS)
+        target = ceil(_printed(anchor).value * TERA)
+        length = min(_first(reading, anchor, 1, MOST_TOKENS, at_least=target), MOST_TOKENS)
     errors = [
         float(reading.flops(case, length if case.lengths_open else None) / TERA
               / _printed(case).value) - 1

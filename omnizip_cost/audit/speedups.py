@@ -84,7 +84,9 @@ def _finding(
 
 def ratio_limit(case: Case) -> Fraction:
     """What the ratio of work comes to at endless length: 1/r^2, or less where layers stay full."""
-    shares = [Fraction(tokens) / 10**6 for tokens in case.plan(10**6).layer_av_tokens]
+    tokens = case.plan(10**6).layer_av_tokens
+    full = case.without_compression().plan(case.length if case.claim.layer_tokens else 10**6)
+    shares = [Fraction(kept) / full.av_tokens for kept in tokens]
     return len(shares) / sum((share**2 for share in shares), Fraction(0))
 
 
@@ -95,7 +97,7 @@ def work_ratio(
 
     ``attention`` weighs attention's FLOPs: what one of them takes against one of a product.
     """
-    length = case.claim.tokens if tokens is None else tokens
+    length = case.length if tokens is None else tokens
     assert length is not None
     return max(
         _weighed(case.without_compression(), length, convention, attention)
@@ -118,8 +120,6 @@ def _judge(case: Case, low: Fraction, limit: Fraction) -> tuple[Verdict, str]:
         )
     if low <= 1:
         return PLAUSIBLE, "Not faster than full tokens: no limit is near."
-    if case.claim.layer_tokens:
-        return PLAUSIBLE, f"Below {float(limit):.2f}, which no length can pass at one rate."
     if not case.lengths_open:
         return _judge_at_length(case, low)
     short = _too_short(case, low)
@@ -141,6 +141,8 @@ def _judge_at_length(case: Case, low: Fraction) -> tuple[Verdict, str]:
     exact += f", the time up to {float(slow):.2f}, attention being slower than products"
     if slow >= low:
         return PLAUSIBLE, f"{exact}."
+    if case.claim.layer_tokens:
+        return UNSTATED, f"{exact}. More is claimed."
     return UNSTATED, (
         f"{exact}. More is claimed, which takes n = {_from(_too_short(case, low))}, or a full run "
         "that used the card worse than the compressed one."

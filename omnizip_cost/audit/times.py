@@ -96,7 +96,7 @@ def _finding(case: Case, time: Timed, others: Sequence[Case]) -> Finding:
 def _rates(case: Case, time: Timed) -> dict[str, Any]:
     work = case.flops(decode=time.steps)
     facts: dict[str, Any] = {
-        "work_flops": work,
+        "hardware_flops": work,
         "torch_flops": case.flops(convention=AS_BUILT, decode=time.steps),
         "implied_flop_per_s": float(work / time.seconds),
     }
@@ -136,7 +136,7 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
         return UNSTATED, f"No token count is given. {holds}"
     share = facts["share_of_peak"]
     rate = (
-        f"At {length_words(case)} the decoder's work is {si(facts['work_flops'], 'FLOP')}: "
+        f"At {length_words(case)} the decoder's work is {si(facts['hardware_flops'], 'FLOP')}: "
         f"{si(facts['implied_flop_per_s'], 'FLOP/s')}, {_share(share)} the dense "
         f"{case.dtype} peak of {_cards(case)} ({si(case.peak_flop_per_s, 'FLOP/s')})"
     )

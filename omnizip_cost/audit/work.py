@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from omnizip_cost.audit.claim import Claim
-from omnizip_cost.compression import METHODS, layered_plan, make_plan
+from omnizip_cost.compression import METHODS, layered_plan, make_plan, parse_layer_tokens
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost import (
     Convention,
@@ -64,7 +64,7 @@ class Case:
     @property
     def lengths_open(self) -> bool:
         """Whether no length is stated or assumed."""
-        return self.claim.tokens is None and not self.claim.layer_tokens
+        return self.length is None
 
     @property
     def peak_flop_per_s(self) -> int:
@@ -84,9 +84,17 @@ class Case:
         assert self.spec is not None
         return BYTES_PER_WEIGHT[self.dtype] * weights_per_pass(self.spec)
 
+    @property
+    def length(self) -> int | None:
+        """Number of tokens before compression, stated or assumed; None where it is open."""
+        if self.claim.layer_tokens:
+            return parse_layer_tokens(self.claim.layer_tokens)[0]
+        return self.claim.tokens
+
     def without_compression(self) -> Case:
         """Return the same case with every token kept."""
-        return replace(self, claim=replace(self.claim, method="full", retained=None))
+        claim = replace(self.claim, method="full", retained=None, layer_tokens="")
+        return replace(self, claim=claim)
 
     def plan(self, tokens: int | None = None) -> Plan:
         """Plan of the claim's method; at ``tokens`` before compression, or as it states them."""

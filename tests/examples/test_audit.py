@@ -77,7 +77,7 @@ def test_a_length_at_which_it_would_hold_makes_it_hold(
                    prefill_ms=Printed.of(str(ms)))  # fmt: skip
     (found,) = audit([claim])
     if found.verdict == "impossible":  # reading the weights takes longer than the time
-        assert found.tokens_at_peak == 0 and found.work_flops is None
+        assert found.tokens_at_peak == 0 and found.hardware_flops is None
         return
     assert found.verdict == "needs an unstated assumption"
     for length, better in (
@@ -162,6 +162,16 @@ def test_fastv_is_bounded_by_its_full_layers() -> None:
     claim = _claim(method="fastv", retained=0.35, tokens=100, speedup=Printed.of("2"))
     (found,) = audit([claim])
     assert found.bound == pytest.approx(28 / (5 + 23 * 0.35**2))
+
+
+def test_layers_of_their_own_lengths_have_a_ratio_too() -> None:
+    """Half the layers on half the tokens: 4 / 3 of tokens, 8 / 5 of pairs."""
+    claim = _claim(method="other", layer_tokens="14x4000+14x2000", speedup=Printed.of("1.4"))
+    (found,) = audit([claim])
+    assert (found.bound, found.verdict) == (pytest.approx(8 / 5), "plausible")
+    for speedup, verdict in (("1.5", "needs an unstated assumption"), ("1.7", "impossible")):
+        (found,) = audit([replace(claim, speedup=Printed.of(speedup))])
+        assert found.verdict == verdict
 
 
 def test_a_printed_speedup_must_follow_from_its_times() -> None:

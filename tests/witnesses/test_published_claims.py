@@ -58,7 +58,7 @@ def test_the_papers_prefill_is_beyond_its_card() -> None:
     n, d, m, kv, layers = 10_004, 3584, 18_944, 512, 28
     linear = layers * n * (2 * d * d + 2 * d * kv + 3 * d * m)
     pairs = layers * d * n * (n + 1)
-    assert row.work_flops == 2 * (linear + pairs + d * 152_064)
+    assert row.hardware_flops == 2 * (linear + pairs + d * 152_064)
     assert row.implied_flop_per_s == pytest.approx(517.7e12, rel=1e-4)
     assert row.torch_flops / 0.291 > 600e12
     assert row.tokens_at_peak == 3_290
