@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
+import transformers
 from dispatched import _NO_KERNEL
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -26,7 +26,7 @@ _ARITHMETIC = {"add", "sub", "mul", "div", "neg", "pow", "rsqrt", "cos", "sin"}
 _HEAVIER = {"silu": 4, "gelu": 5, "addmm": 1}
 """x / (1 + exp(-x)); x / 2 (1 + erf(x / sqrt 2)); the bias. For each number written."""
 
-_READERS = {"mean": 1, "_softmax": 4, "_safe_softmax": 4, "native_layer_norm": 7}
+_READERS = {"mean": 1, "sum": 1, "_softmax": 4, "_safe_softmax": 4, "native_layer_norm": 7}
 """For each number read."""
 
 
@@ -95,9 +95,18 @@ def differences(ours: dict[str, Sum], seen: dict[str, Sum]) -> dict[str, tuple[S
     }
 
 
-def names(sums: dict[str, Sum]) -> Counter[str]:
-    """How often each name occurs."""
-    return Counter({name: one.kernels for name, one in sums.items()})
+def of_this_release(
+    ours: dict[str, Sum], *, axes: int, head_dim: int, calls: int, rows: int
+) -> dict[str, Sum]:
+    """Release 5.17 makes the rotary table by a product, and the eager mask without a zero."""
+    if tuple(map(int, transformers.__version__.split(".")[:2])) >= (5, 23):
+        return ours
+    half = head_dim // 2
+    numbers, moved = axes * rows * half, 4 * (axes * rows + calls * half)
+    less = Sum(-calls, -moved, -4 * numbers, 0, -numbers)
+    more = Sum(calls, moved, 4 * numbers, 2 * numbers, 0)
+    changed = {"mul": ours["mul"].plus(less), "bmm": ours.get("bmm", Sum()).plus(more)}
+    return {name: one for name, one in {**ours, **changed}.items() if name != "zeros"}
 
 
 def _tensors(tree: Any) -> Iterator[torch.Tensor]:
@@ -109,6 +118,10 @@ def _read(name: str, read: list[torch.Tensor], written: list[torch.Tensor]) -> i
         return sum(map(_bytes, written)) + sum(map(_bytes, read[1:]))
     if name in _OVERWRITES:
         return sum(map(_bytes, read[1:]))
+    if name == "_grouped_mm":
+        rows, weights, bounds = read
+        touched = min(len(rows), len(weights))
+        return _bytes(rows) + _bytes(weights) // len(weights) * touched + _bytes(bounds)
     return sum(map(_bytes, read))
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
-from executed_record import Executed, Sum, differences, listed
+from executed_record import Executed, Sum, differences, listed, of_this_release
 from transformers import DynamicCache
 
 import omnizip_cost as oz
@@ -70,23 +69,15 @@ def _ours(spec: ThinkerSpec, n: int, dtype: str, kind: Any) -> dict[str, dict[st
     ops = list(decoder_executed(spec, plan, CONVENTIONS["torch"], STEPS, kind, width))
     phases = {"prefill": (1, n), "decode": (STEPS, STEPS)}
     return {
-        phase: _of_this_release(listed(op for op in ops if op.phase == phase), spec, calls, rows)
+        phase: of_this_release(
+            listed(op for op in ops if op.phase == phase),
+            axes=3,
+            head_dim=spec.text.head_dim,
+            calls=calls,
+            rows=rows,
+        )
         for phase, (calls, rows) in phases.items()
     }
-
-
-def _of_this_release(
-    ours: dict[str, Sum], spec: ThinkerSpec, calls: int, rows: int
-) -> dict[str, Sum]:
-    """Release 5.17 makes the rotary table by a product, and the eager mask without a zero."""
-    if tuple(map(int, transformers.__version__.split(".")[:2])) >= (5, 23):
-        return ours
-    half = spec.text.head_dim // 2
-    numbers, moved = 3 * rows * half, 4 * (3 * rows + calls * half)
-    less = Sum(-calls, -moved, -4 * numbers, 0, -numbers)
-    more = Sum(calls, moved, 4 * numbers, 2 * numbers, 0)
-    changed = {"mul": ours["mul"].plus(less), "bmm": ours.get("bmm", Sum()).plus(more)}
-    return {name: one for name, one in {**ours, **changed}.items() if name != "zeros"}
 
 
 @pytest.mark.parametrize("kind", ["math", "eager"])

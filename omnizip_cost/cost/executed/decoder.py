@@ -8,22 +8,20 @@ from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.decoder import LayerGroup
 from omnizip_cost.cost.executed.attention import Heads, attention, eager_mask
+from omnizip_cost.cost.executed.experts import grouped_experts, router
+from omnizip_cost.cost.executed.families import STOCK, Stock, rotary_table
 from omnizip_cost.cost.executed.modules import (
     cache_update,
     embedding,
     gated_ffn,
     linear,
-    mrope_table,
     residual,
     rms_norm,
-    rotation,
 )
-from omnizip_cost.cost.executed.op import AttentionKind, ExecutedOp, Kernel, Pass, placed
+from omnizip_cost.cost.executed.op import AttentionKind, ExecutedOp, Kernel, Pass, kernel, placed
 from omnizip_cost.cost.executed.passes import passes, prompt_tokens, whole_groups
+from omnizip_cost.cost.executed.rotary import rotation
 from omnizip_cost.specs.spec import ModelSpec, TextSpec
-
-DECODER_FAMILIES = ("qwen2.5-omni",)
-"""Families whose text model is listed as executed; for others bytes and kernels are unknown."""
 
 
 def decoder_executed(
@@ -52,14 +50,14 @@ def decoder_executed(
     for run in passes(groups[0].tokens, decode_steps, convention, width):
         looked_up = prompt_tokens(plan) if run.phase == "prefill" else run.rows
         yield from placed(embedding(run, looked_up, text.hidden_size), "llm", run, "embedding")
-        yield from placed(mrope_table(run, run.rows, text.head_dim), "llm", run, "rotary_table")
+        yield from placed(rotary_table(spec, run), "llm", run, "rotary_table")
     seen = set()
     for group in groups:
         for run in passes(group.tokens, decode_steps, convention, width):
             if attention_kind == "eager" and (group.tokens, run.phase) not in seen:
                 yield from placed(eager_mask(run), "llm", run, "mask")
             seen.add((group.tokens, run.phase))
-            yield from _layers(text, group, run, attention_kind)
+            yield from _layers(text, STOCK[spec.family], group, run, attention_kind)
     for run in passes(groups[-1].tokens, decode_steps, convention, width):
         norm = rms_norm(run, run.rows, text.hidden_size)
         yield from placed(norm, "llm", run, "rms_norm")
@@ -72,32 +70,57 @@ def _head(text: TextSpec, run: Pass) -> Iterator[Kernel]:
 
 
 def _layers(
-    text: TextSpec, group: LayerGroup, run: Pass, attention_kind: AttentionKind
+    text: TextSpec, stock: Stock, group: LayerGroup, run: Pass, attention_kind: AttentionKind
 ) -> Iterator[ExecutedOp]:
     d, rows = text.hidden_size, run.rows
     heads = Heads(heads=text.heads, kv_heads=text.kv_heads, head_dim=text.head_dim)
     parts: tuple[tuple[str, Iterator[Kernel]], ...] = (
         ("rms_norm", rms_norm(run, rows, d)),
-        ("projection", _projections(text, run)),
-        ("rotary", _rotations(text, run)),
+        ("projection", _projections(text, stock, run)),
+        ("rms_norm", _head_norms(text, run)),
+        ("rotary", _rotations(text, stock, run)),
         ("cache", cache_update(run, text.kv_width)),
         ("attention", attention(run, heads, attention_kind)),
         ("projection", linear(run, "projection", rows, heads.q, d, bias=text.output_bias)),
         ("residual", residual(run, rows, d)),
         ("rms_norm", rms_norm(run, rows, d)),
-        ("ffn", gated_ffn(run, rows, d, group.widths.m)),
+        *_feed_forward(text, stock, group, run),
         ("residual", residual(run, rows, d)),
     )
     for module, kernels in parts:
         yield from placed(kernels, "llm", run, module, group.first, group.layers)
 
 
-def _projections(text: TextSpec, run: Pass) -> Iterator[Kernel]:
-    for width in (text.query_width, text.kv_width, text.kv_width):
+def _feed_forward(
+    text: TextSpec, stock: Stock, group: LayerGroup, run: Pass
+) -> Iterator[tuple[str, Iterator[Kernel]]]:
+    """One gated FFN, or a router and its experts."""
+    d, experts = text.hidden_size, text.experts
+    if experts is not None and group.widths.router:
+        yield "router", router(run, d, experts)
+        yield "experts", grouped_experts(run, d, experts)
+    else:
+        m, bias = group.widths.m, text.ffn_bias
+        yield "ffn", gated_ffn(run, run.rows, d, m, bias=bias, fused=stock.fused)
+
+
+def _projections(text: TextSpec, stock: Stock, run: Pass) -> Iterator[Kernel]:
+    widths: tuple[int, ...] = (text.query_width, text.kv_width, text.kv_width)
+    for width in (sum(widths),) if stock.fused else widths:
         yield from linear(run, "projection", run.rows, text.hidden_size, width, bias=text.qkv_bias)
 
 
-def _rotations(text: TextSpec, run: Pass) -> Iterator[Kernel]:
+def _head_norms(text: TextSpec, run: Pass) -> Iterator[Kernel]:
+    """Each head's queries and keys normalised, in families that do."""
+    if text.qk_norm:
+        for heads in (text.heads, text.kv_heads):
+            yield from rms_norm(run, run.rows * heads, text.head_dim)
+
+
+def _rotations(text: TextSpec, stock: Stock, run: Pass) -> Iterator[Kernel]:
     table = run.numbers(run.rows * text.head_dim)
     for width in (text.query_width, text.kv_width):
-        yield from rotation(run.numbers(run.rows * width), table)
+        turned = run.numbers(run.rows * width)
+        yield from rotation(turned, table)
+        if stock.fused:
+            yield kernel("cat", "rotary", (turned,), turned)

@@ -15,6 +15,7 @@ from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.decoder import LayerGroup, OperatorClass
+from omnizip_cost.cost.executed.experts import experts_read
 from omnizip_cost.cost.executed.op import INT64, ExecutedOp, Pass
 from omnizip_cost.cost.executed.passes import passes, prompt_tokens, whole_groups
 from omnizip_cost.specs.spec import ModelSpec, TextSpec
@@ -97,8 +98,7 @@ def _feed_forward(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[_Pro
     stored = m
     experts = text.experts
     if experts is not None and group.widths.router:
-        chosen = min(experts.experts, run.rows // run.calls * experts.experts_per_token)
-        stored = chosen * experts.intermediate_size
+        stored = experts_read(experts, run) * experts.intermediate_size
     bias = int(text.ffn_bias)
     yield _Product(
         operator="ffn",

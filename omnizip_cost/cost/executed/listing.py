@@ -8,7 +8,8 @@ from typing import Literal
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.executed.audio import audio_executed
-from omnizip_cost.cost.executed.decoder import DECODER_FAMILIES, decoder_executed
+from omnizip_cost.cost.executed.decoder import decoder_executed
+from omnizip_cost.cost.executed.families import why_unlisted
 from omnizip_cost.cost.executed.ideal import ideal_decoder
 from omnizip_cost.cost.executed.ideal_encoders import ideal_encoders
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
@@ -84,7 +85,7 @@ def executed_listing(
         return Listing(engine=engine, ops=tuple(ops))
     ops = []
     unlisted: list[str] = []
-    if spec.family in DECODER_FAMILIES:
+    if why_unlisted(spec) is None:
         ops += decoder_executed(spec, plan, convention, decode_steps, attention, width)
     else:
         unlisted += ["llm", "lm_head"]

@@ -43,32 +43,6 @@ def rms_norm(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
     yield kernel("mul", "norm", (run.weights(d), x), x)
 
 
-def mrope_table(run: Pass, rows: int, head_dim: int) -> Iterator[Kernel]:
-    """Cosines and sines of three position axes, cut into one table each."""
-    half = head_dim // 2
-    positions, angles = Tensor(3 * rows, INT64), Tensor(3 * rows * half, FLOAT32)
-    raised, frequencies = Tensor(3 * rows, FLOAT32), Tensor(run.calls * half, FLOAT32)
-    yield kernel("_to_copy", "rotary", (positions,), raised)
-    yield kernel("mul", "rotary", (raised, frequencies), angles)
-    narrow, table = Tensor(rows * half, FLOAT32), Tensor(rows * head_dim, FLOAT32)
-    for function in ("cos", "sin"):
-        yield kernel(function, "rotary", (angles,), angles)
-        yield kernel("mul", "rotary", (angles,), angles)
-        yield kernel("cat", "rotary", (narrow,), narrow)
-        yield kernel("cat", "rotary", (table,), table)
-        yield from cast(table, run.width, "rotary")
-
-
-def rotation(numbers: Tensor, table: Tensor) -> Iterator[Kernel]:
-    """Queries or keys turned by their positions: two products, a swapped half, a sum."""
-    half = Tensor(numbers.numbers // 2, numbers.width)
-    yield kernel("mul", "rotary", (numbers, table), numbers)
-    yield kernel("neg", "rotary", (half,), half)
-    yield kernel("cat", "rotary", (numbers,), numbers)
-    yield kernel("mul", "rotary", (numbers, table), numbers)
-    yield kernel("add", "rotary", (numbers, numbers), numbers)
-
-
 def cache_update(run: Pass, kv: int) -> Iterator[Kernel]:
     """Keys and values appended to the cache, which copies it whole."""
     cached = run.numbers(run.keys * kv)
@@ -76,12 +50,15 @@ def cache_update(run: Pass, kv: int) -> Iterator[Kernel]:
         yield kernel("cat", "cache", (cached,), cached)
 
 
-def gated_ffn(run: Pass, rows: int, d: int, m: int, *, bias: bool = False) -> Iterator[Kernel]:
-    """Gate through SiLU, times up, down."""
+def gated_ffn(
+    run: Pass, rows: int, d: int, m: int, *, bias: bool = False, fused: bool = False
+) -> Iterator[Kernel]:
+    """Gate through SiLU, times up, down; ``fused``: gate and up come of one product."""
     inner = run.numbers(rows * m)
-    yield from linear(run, "ffn", rows, d, m, bias=bias)
+    yield from linear(run, "ffn", rows, d, 2 * m if fused else m, bias=bias)
     yield kernel("silu", "activation", (inner,), inner)
-    yield from linear(run, "ffn", rows, d, m, bias=bias)
+    if not fused:
+        yield from linear(run, "ffn", rows, d, m, bias=bias)
     yield kernel("mul", "activation", (inner, inner), inner)
     yield from linear(run, "ffn", rows, m, d, bias=bias)
 

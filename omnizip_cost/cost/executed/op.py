@@ -192,7 +192,7 @@ def kernel(
     read = tuple(reads)
     unseen = 0
     if not whole:
-        unseen = _PER_RESULT.get(aten, 0) * (writes[0].numbers if writes else 0)
+        unseen = _PER_RESULT.get(aten.rstrip("_"), 0) * (writes[0].numbers if writes else 0)
         unseen += _PER_OPERAND.get(aten, 0) * (read[0].numbers if read else 0)
         if aten == "convolution" and len(read) == _WITH_BIAS:
             unseen += writes[0].numbers

@@ -21,7 +21,6 @@ from omnizip_cost.cost.executed.modules import (
     lookup,
     residual,
     rms_norm,
-    rotation,
 )
 from omnizip_cost.cost.executed.op import (
     BOOL,
@@ -38,6 +37,7 @@ from omnizip_cost.cost.executed.op import (
     placed,
     single_call,
 )
+from omnizip_cost.cost.executed.rotary import rotation
 from omnizip_cost.specs.spec import VisionEncoderSpec
 
 _COMPONENT = "vision_encoder"

@@ -1,0 +1,82 @@
+"""How the stock text models of each family differ, and which of them are not listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omnizip_cost.cost.executed.op import Kernel, Pass
+from omnizip_cost.cost.executed.rotary import (
+    counted_positions,
+    interleaved_table,
+    mrope_table,
+    plain_table,
+)
+from omnizip_cost.specs.spec import Family, ModelSpec
+
+_SECTIONS = (24, 20, 20)
+"""Rotary frequencies of time, height and width: ``Qwen3OmniMoeThinkerTextRotaryEmbedding``'s own
+where the config gives none."""
+
+_MOVING_TABLES = ("dynamic", "longrope")
+"""Rotary types whose frequencies are worked out again in each call, by its length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What is particular to the text model of one family."""
+
+    axes: int = 1
+    """Position axes: 3 of an omnimodal model, whose positions are given."""
+    fused: bool = False
+    """One product for queries, keys and values, one for gate and up; rotated parts and those
+    left as they are put together, even where nothing is left as it is."""
+
+
+STOCK: dict[Family, Stock] = {
+    "qwen2.5-omni": Stock(axes=3),
+    "qwen3-omni": Stock(axes=3),
+    "llama": Stock(),
+    "mistral": Stock(),
+    "qwen2": Stock(),
+    "qwen3": Stock(),
+    "phi3": Stock(fused=True),
+}
+"""Text models that are listed as executed, by family."""
+
+
+def why_unlisted(spec: ModelSpec) -> str | None:
+    """Say why the operators of a text model are not listed; None where they are."""
+    if spec.family not in STOCK:
+        return f"the text model of family {spec.family} is not listed"
+    if spec.text.sliding_window is not None:
+        return "layers that slide keep a cache and a mask of their own, which are not listed"
+    rope = _rope(spec)
+    kind = rope.get("rope_type", rope.get("type")) or "default"
+    if kind in _MOVING_TABLES:
+        return f"a rotary table of type {kind} is worked out call by call, which is not listed"
+    part = rope.get("partial_rotary_factor") or spec.config.get("partial_rotary_factor") or 1
+    if part != 1:
+        return "heads of which a part alone is rotated are not listed"
+    return None
+
+
+def rotary_table(spec: ModelSpec, run: Pass) -> Iterator[Kernel]:
+    """Positions, where the model counts them itself, and their cosines and sines."""
+    head_dim = spec.text.head_dim
+    if spec.family == "qwen3-omni":
+        sections = tuple(_rope(spec).get("mrope_section") or _SECTIONS)
+        yield from interleaved_table(run, head_dim, sections)
+    elif STOCK[spec.family].axes > 1:
+        yield from mrope_table(run, head_dim)
+    else:
+        yield from counted_positions(run)
+        yield from plain_table(run, head_dim)
+
+
+def _rope(spec: ModelSpec) -> Mapping[str, Any]:
+    """Rotary settings of the decoder, under the name that the config gives them."""
+    config: Any = spec.config.get("text_config", spec.config)
+    found = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    return found if isinstance(found, Mapping) else {}
