@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -48,8 +49,9 @@ def derivation(topic: str) -> Derivation:
     return found
 
 
+@cache
 def checks(topic: str) -> tuple[Check, ...]:
-    """Check a derivation here and now: proofs, and numbers against the exact count.
+    """Check a derivation: proofs, and numbers against the exact count, once in a process.
 
     Raises
     ------

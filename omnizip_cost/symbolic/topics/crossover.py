@@ -128,13 +128,13 @@ def derive() -> Derivation:
             for name, expression, unit, keys in (
                 ("attention overtakes the FFN", overtakes_ffn, "tokens", SHOWN),
                 (
-                    "attention overtakes all matrices of the layers",
+                    "attention overtakes all matrices",
                     overtakes_matrices,
                     "tokens",
                     SHOWN,
                 ),
                 (
-                    "attention overtakes all the rest, LM head included",
+                    "attention overtakes those and the LM head",
                     overtakes_all,
                     "tokens",
                     SHOWN[1:],
@@ -171,8 +171,8 @@ def verify() -> tuple[Check, ...]:
                 overtakes_ffn,
                 ("ffn",),
             ),
-            ("... all matrices beside n_lin", overtakes_matrices, layers),
-            ("... those and the LM head", overtakes_all, (*layers, "lm_head")),
+            ("all matrices likewise, beside n_lin", overtakes_matrices, layers),
+            ("those and the LM head", overtakes_all, (*layers, "lm_head")),
         )
     ]
     return (

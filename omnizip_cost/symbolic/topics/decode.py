@@ -126,8 +126,8 @@ def derive() -> Derivation:
                 expression=sympy.Eq(name("n_half"), halfway),
             ),
             Step(
-                says="End to end: prefill N(n) (`hardware`) bound by FLOPs, on a device that does phi of them "
-                "in the time of a byte, then R steps bound by bytes,",
+                says="End to end: prefill N(n) (`hardware`) bound by FLOPs, on a device that does "
+                "phi of them in the time of a byte, then R steps bound by bytes,",
                 expression=sympy.Eq(
                     sympy.Function("t")(n),
                     sympy.Function("N")(n) / phi + R * W + c * (R * n + R * (R + 1) / 2),
@@ -197,9 +197,7 @@ def derive() -> Derivation:
                 expression=_in_letters(1 + c * n / W),
                 unit="x",
             ),
-            Form(
-                name="gain in bytes is halfway at", expression=_in_letters(halfway), unit="tokens"
-            ),
+            Form(name="gain in bytes halfway at", expression=_in_letters(halfway), unit="tokens"),
             Form(name="weights read per step", expression=_in_letters(W), unit="bytes"),
             Form(name="cache of n tokens", expression=_in_letters(c * n), unit="bytes"),
             *(

@@ -121,7 +121,7 @@ def verify() -> tuple[Check, ...]:
     """Prove the end, and hold both ends against the count."""
     stages = [expression for _, expression in chain(whole(decoding=True), _BEGIN)]
     return (
-        proof("simplify(last step - Eq. 9 as printed) = 0", stages[-1] - printed()),
+        proof("the last step less Eq. 9 as printed is 0", stages[-1] - printed()),
         proof(
             "prefill and the sum of the R steps, layer by layer = the whole count",
             f * (T * (layer(n, p) + summed()) + L * d * V) - whole(decoding=True),
