@@ -16,7 +16,14 @@ from omnizip_cost.audit.finding import (
     Verdict,
 )
 from omnizip_cost.audit.identity import identity, length_words
-from omnizip_cost.audit.work import AS_BUILT, MOST_TOKENS, Case, device_peak, most_tokens
+from omnizip_cost.audit.work import (
+    AS_BUILT,
+    MOST_TOKENS,
+    Case,
+    device_peak,
+    most_tokens,
+    product_type,
+)
 from omnizip_cost.hardware import Device, bundled_devices
 from omnizip_cost.units import GIGA, KILO, si
 
@@ -129,7 +136,7 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
         times = "once" if passes == 1 else f"{passes} times"
         return IMPOSSIBLE, (
             f"Reading the decoder's {case.pass_bytes / GIGA:.1f} GB of weights {times} takes "
-            f"{_seconds(needed)} at {_cards(case)}'s bandwidth, at any length."
+            f"{_seconds(needed)} at {_cards(case)}'s bandwidth, at any length, one item at a time."
         )
     holds = _holds(facts)
     if case.lengths_open:
@@ -138,7 +145,7 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
     rate = (
         f"At {length_words(case)} the decoder's work is {si(facts['hardware_flops'], 'FLOP')}: "
         f"{si(facts['implied_flop_per_s'], 'FLOP/s')}, {_share(share)} the dense "
-        f"{case.dtype} peak of {_cards(case)} ({si(case.peak_flop_per_s, 'FLOP/s')})"
+        f"{product_type(case.device, case.dtype)} peak of {_cards(case)} ({si(case.peak_flop_per_s, 'FLOP/s')})"
     )
     torch_rate = si(float(facts["torch_flops"] / time.seconds), "FLOP/s")
     if least_seconds(case, None, time.steps, Fraction(1)) > time.most_s:

@@ -131,6 +131,25 @@ def test_too_little_time_after_the_claims_own_prefill() -> None:
     assert "1.15 s are left for 100 decode steps, which take 1.4 s" in whole.reason
 
 
+@pytest.mark.parametrize(
+    ("dtype", "device", "peak", "name"),
+    [
+        (None, "l40s", 362_050, "bf16"),
+        ("fp8", "l40s", 733_000, "fp8"),
+        ("fp8", "rtx-a6000", 154_800, "bf16"),
+        ("int8", "rtx-a6000", 309_700, "int8"),
+        ("fp32", "rtx-a6000", 77_400, "tf32"),
+    ],
+)
+def test_the_peak_is_that_of_the_fastest_products(
+    dtype: str | None, device: str, peak: int, name: str
+) -> None:
+    claim = _claim(dtype=dtype, device=device, tokens=9_000, prefill_ms=Printed.of("9000"))
+    (found,) = audit([claim])
+    assert found.peak_flop_per_s == peak * 10**9
+    assert f"dense {name} peak of {device}" in found.reason
+
+
 def test_experts_at_rest_need_not_be_read() -> None:
     dense, sparse = oz.load_spec(SEVEN), oz.load_spec("qwen3-omni-30b-a3b")
     assert weights_per_pass(sparse) < weights_per_pass(dense) / 2
