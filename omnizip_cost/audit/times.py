@@ -145,7 +145,8 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
     rate = (
         f"At {length_words(case)} the decoder's work is {si(facts['hardware_flops'], 'FLOP')}: "
         f"{si(facts['implied_flop_per_s'], 'FLOP/s')}, {_share(share)} the dense "
-        f"{product_type(case.device, case.dtype)} peak of {_cards(case)} ({si(case.peak_flop_per_s, 'FLOP/s')})"
+        f"{product_type(case.device, case.dtype)} peak of {_cards(case)} "
+        f"({si(case.peak_flop_per_s, 'FLOP/s')})"
     )
     torch_rate = si(float(facts["torch_flops"] / time.seconds), "FLOP/s")
     if least_seconds(case, None, time.steps, Fraction(1)) > time.most_s:
