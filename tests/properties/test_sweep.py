@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,3 +119,47 @@ def test_every_row_is_the_scalar_count(
     assert sum(map(len, found)) == grid.size
     for block in found:
         hold(block, spec, convention, layer, 2)
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_the_flag_changes_where_the_integer_reaches_2_to_53(name: str) -> None:
+    spec = SPECS[0]
+
+    def total(n: int) -> int:
+        return oz.total_flops(
+            oz.count(spec, oz.plan("full", oz.bare_workload(n), spec), name, decode=100)
+        )
+
+    low, high = 1, 10**7
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if total(middle) < 2**53 else (low, middle)
+    (block,) = blocks(make_grid(models=[spec], conventions=[name], tokens=[low, high]))
+    assert total(low) < 2**53 <= total(high)
+    assert block.exact.tolist() == [True, False]
+    assert int(block.flops[0]) == total(low)
+    assert abs(int(block.flops[1]) - total(high)) <= 8
+
+
+def test_a_window_that_takes_squares_away_again_is_flagged() -> None:
+    """FLOPs of few keys each stay below 2^53 where the squares of the tokens are beyond it."""
+    text = replace(
+        SPECS[0].text,
+        layers=1,
+        hidden_size=4,
+        intermediate_size=1,
+        heads=1,
+        kv_heads=1,
+        head_dim=2,
+        sliding_window=3,
+        sliding_layers=(0,),
+    )
+    spec = replace(SPECS[0], name="narrow", text=text)
+    counts = [2**26 - 101, 2**26, 2**26 + 3, 10**8 + 7]
+    (block,) = blocks(make_grid(models=[spec], conventions=["hardware"], tokens=counts))
+    assert (block.flops < 2**53).all()
+    assert block.exact.tolist() == [True, False, False, False]
+
+    kept, prefill, decode, total, _ = scalar(block, 0, spec, CONVENTIONS["hardware"], 1)
+    assert (block.kept_tokens[0], block.prefill_flops[0]) == (kept, prefill)
+    assert (block.decode_flops[0], block.flops[0]) == (decode, total)
