@@ -92,3 +92,8 @@ def spec_values(spec: ModelSpec) -> Values:
         V: text.vocab_size,
         h: text.heads,
     }
+
+
+def put(expression: Expression, values: Values) -> Expression:
+    """Put exact numbers in place of letters."""
+    return expression.xreplace({letter: sympy.sympify(value) for letter, value in values.items()})

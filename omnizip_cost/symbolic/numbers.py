@@ -14,7 +14,7 @@ from omnizip_cost.errors import InvalidValueError, UnsupportedModelError, requir
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.symbolic.derivation import Derivation, Form
-from omnizip_cost.symbolic.letters import K, R, Values, n, phi, r, spec_values
+from omnizip_cost.symbolic.letters import K, R, Values, n, phi, put, r, spec_values
 from omnizip_cost.symbolic.stack import decode, prefill
 from omnizip_cost.workload.workload import bare_workload
 
@@ -80,7 +80,7 @@ def _row(
     topic: str, form: Form, spec: ModelSpec, point: Point, values: Values, ratio: float | None
 ) -> NumberRow:
     kept = {} if ratio is None else {r: sympy.Rational(str(ratio))}
-    value = _number(form.expression.subs({**values, **kept}))
+    value = _number(put(form.expression, {**values, **kept}))
     return NumberRow(
         topic=topic,
         statement=form.name,
@@ -120,7 +120,7 @@ def _require_uniform(spec: ModelSpec, values: Values, point: Point) -> None:
     chosen = CONVENTIONS["hardware"]
     plan = make_plan("full", bare_workload(point.tokens), spec)
     counted = total_flops(count(spec, plan, chosen, decode=point.decoded))
-    if (prefill(chosen) + decode(chosen)).subs(values) != counted:
+    if put(prefill(chosen) + decode(chosen), values) != counted:
         raise UnsupportedModelError(
             spec.name,
             f"its layers are not all alike, or not all of them see {point.tokens:,} tokens, so no "

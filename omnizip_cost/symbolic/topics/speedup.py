@@ -17,12 +17,14 @@ SHOWN = ("eq9", "torch", "hardware")
 S = sympy.Function("S")
 
 
+@cache
 def general() -> Expression:
     """Full over compressed prefill, in A and B."""
     whole = A * n + B * n**2
     return sympy.simplify(whole / whole.subs(n, r * n))
 
 
+@cache
 def halfway() -> Expression:
     """Length at which the speed-up is midway between its limits."""
     (root,) = sympy.solve(sympy.Eq(general(), (1 / r + 1 / r**2) / 2), n)
