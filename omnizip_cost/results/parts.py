@@ -6,6 +6,7 @@ or the whole reads alike (``pandas.read_parquet``). What begins with ``_`` is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results.tables import atomic_file, remove_leftovers
 
 Column = NDArray[np.generic] | str
@@ -28,9 +30,20 @@ Block = Mapping[str, Column]
 def part_path(folder: Path, keys: Mapping[str, str], number: int) -> Path:
     """Where part ``number`` of the rows with these values lies.
 
+    Raises
+    ------
+    InvalidValueError
+        A value that readers take for a number, as they do with all digits in a folder's name.
+
+    Examples
+    --------
     >>> part_path(Path("out"), {"model": "org/7b", "convention": "eq9"}, 3).as_posix()
     'out/model=org%2F7b/convention=eq9/part-00003.parquet'
     """
+    for name, value in keys.items():
+        if re.fullmatch(r"[+-]?\d+", value):
+            expected = "a name that readers of Parquet folders do not take for a number"
+            raise InvalidValueError("table", name, expected, value, "rename it")
     names = [f"{name}={quote(value, safe='')}" for name, value in keys.items()]
     return folder.joinpath(*names, f"part-{number:05d}.parquet")
 

@@ -112,14 +112,16 @@ def sweep(
     ------
     InputFileError
         The folder holds something else or another grid, is being written to, or is too small.
+    InvalidValueError
+        A model called like a number.
     """
     folder = Path(folder)
+    parts = tuple(_parts(grid, folder))
     lock = WriterLock(folder / LOCK_FILE)
     _refuse_others(folder)
     lock.acquire()
     try:
         _claim(grid, folder)
-        parts = tuple(_parts(grid, folder))
         missing = [part for part in parts if part_rows(part.path) != part.rows]
         _require_space(folder, expected or estimate(grid), sum(part.rows for part in missing))
         done = grid.size - sum(part.rows for part in missing)

@@ -262,3 +262,18 @@ def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidValueError, match="rename one"):
         small(models=[seven, replace(tiny, name=seven.name)])
     assert len(small(models=[seven, seven, "qwen2.5-omni-7b"]).models) == 1
+
+
+@pytest.mark.parametrize("name", ["org/model v2", "a=b", "7b", "ü%2F"])
+def test_names_of_models_survive_the_folder(tmp_path: Path, name: str) -> None:
+    tiny = replace(small().models[1], name=name)
+    sweep(small(models=[tiny], tokens=[5]), tmp_path)
+    assert set(pd.read_parquet(tmp_path).model) == {name}
+
+
+def test_a_model_called_like_a_number_is_refused(tmp_path: Path) -> None:
+    """Readers of such folders take the name for one, and then contradict the column."""
+    tiny = replace(small().models[1], name="2024")
+    with pytest.raises(InvalidValueError, match="do not take for a number, got '2024'; rename it"):
+        sweep(small(models=[tiny]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
