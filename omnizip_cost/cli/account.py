@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from omnizip_cost.cli.output import show
 
 if TYPE_CHECKING:
-    from omnizip_cost.cost.account import AccountRow
+    from omnizip_cost.cost.account_row import AccountRow
     from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import Workload
 
 
 def print_account(spec: ModelSpec, work: Workload, rows: list[AccountRow]) -> None:
     """One table of one plan under one convention: a line per class of work, counted ones first."""
-    from omnizip_cost.cost.account import folded
     from omnizip_cost.cost.account_notes import standouts
+    from omnizip_cost.cost.account_views import folded
 
     first = rows[0]
     pair = "" if first.rho_a is None else f" ({first.rho_a:.3g}, {first.rho_v:.3g})"
@@ -35,7 +35,7 @@ def print_account(spec: ModelSpec, work: Workload, rows: list[AccountRow]) -> No
         ),
         lines,
         left=3,
-        notes=standouts(rows),
+        notes=standouts(spec, rows),
     )  # fmt: skip
 
 

@@ -177,6 +177,8 @@ def _totals(
     counted = []
     for plan, plan_at in plans_at(methods, work, spec).items():
         rows = {name: count(spec, plan, one, decode, work) for name, one in conventions.items()}
+        if as_json or as_csv:
+            rows = _executed(spec, work, plan, rows, conventions, decode)
         weighed = [conventions[name] for name in priced]
         counted.append((plan, rows, prices(spec, work, plan, plan_at, weighed)))
     table = [
@@ -189,6 +191,24 @@ def _totals(
         _print(spec, work, [(plan, groups) for plan, groups, _ in counted], conventions, decode)
         if priced:
             print_prices(spec, [(plan, found.get(priced[0])) for plan, _, found in counted])
+
+
+def _executed(
+    spec: ModelSpec,
+    work: Workload,
+    plan: Plan,
+    rows: dict[str, list[CostRow]],
+    conventions: dict[str, Convention],
+    decode: int,
+) -> dict[str, list[CostRow]]:
+    """The same rows with bytes and kernels, where the account knows them."""
+    from omnizip_cost.cost.account import account
+    from omnizip_cost.cost.account_views import with_execution
+
+    return {
+        name: with_execution(counted, account(spec, plan, conventions[name], decode, work))
+        for name, counted in rows.items()
+    }
 
 
 def _print(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from omnizip_cost.cost.account import AccountRow
+from omnizip_cost.cost.account_row import AccountRow
+from omnizip_cost.cost.executed import why_unlisted
+from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.units import GIGA, fixed
 
 WORDS = {
@@ -34,15 +36,22 @@ WORDS = {
 """Each class of work in words."""
 
 
-def standouts(rows: list[AccountRow]) -> list[str]:
-    """Sentences on the accounts in ``rows``: one model, plan and convention at a time.
+def standouts(spec: ModelSpec, rows: list[AccountRow]) -> list[str]:
+    """Sentences on one account.
 
     Parameters
     ----------
+    spec : ModelSpec
     rows : list of AccountRow
         Of one call of :func:`~omnizip_cost.cost.account.account`.
     """
-    return [*_what_it_is(rows), *_unknown(rows), *_unseen(rows), *_logits(rows), *_cache(rows)]
+    return [
+        *_what_it_is(rows),
+        *_unknown(spec, rows),
+        *_unseen(rows),
+        *_logits(rows),
+        *_cache(rows),
+    ]
 
 
 def _what_it_is(rows: list[AccountRow]) -> Iterator[str]:
@@ -64,14 +73,15 @@ def _what_it_is(rows: list[AccountRow]) -> Iterator[str]:
         )
 
 
-def _unknown(rows: list[AccountRow]) -> Iterator[str]:
+def _unknown(spec: ModelSpec, rows: list[AccountRow]) -> Iterator[str]:
     if rows[0].dtype is None:
         return
     missing = dict.fromkeys(row.component for row in rows if row.bytes_moved is None)
     if missing:
+        reason = why_unlisted(spec) if "llm" in missing else None
         yield (
-            f"Not listed operator by operator: {', '.join(missing)}. Their bytes and kernels are "
-            "unknown, and with them the shares of bytes."
+            f"Not listed operator by operator: {', '.join(missing)}{f' ({reason})' * bool(reason)}."
+            " Their bytes and kernels are unknown, and with them the shares of bytes."
         )
 
 

@@ -44,10 +44,10 @@ class CostRow(FlatRow):
     flops: int
     """Of matrix products and convolutions, in every component."""
     bytes_moved: int | None = None
-    """Read and written in large tensors; None where it is not counted (all but selection)."""
+    """Read and written; of selection in large tensors. None in the rows of :func:`count` but for
+    selection: the account knows the others (:mod:`~omnizip_cost.cost.account`)."""
     kernels: int | None = None
-    """Operators that torch dispatches, views apart, each at least one launch; None where they are
-    not counted (all but selection)."""
+    """Operators that torch dispatches, views apart, each at least one launch; None as above."""
     definition: str | None = None
     """The choices of a convention of the user's own, whose name alone says little; None where the
     convention is built in."""

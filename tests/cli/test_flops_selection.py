@@ -52,7 +52,7 @@ def test_a_row_per_convention_that_counts_what_is_executed(capsys: Capture) -> N
         assert row["share_of_saved"] == row["flops"] / row["saved_flops"]
         assert (row["break_even"], row["saves_from_tokens"]) == ("at any length", None)
     others = [row for row in rows if row["component"] != "selection"]
-    assert all(row[name] is None for row in others for name in (*ALONE, "kernels", "bytes_moved"))
+    assert all(row[name] is None for row in others for name in ALONE)
 
 
 def test_rows_are_flat_with_one_set_of_columns(capsys: Capture) -> None:

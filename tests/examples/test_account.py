@@ -11,8 +11,10 @@ import pytest
 import omnizip_cost as oz
 from omnizip_cost.compression import Plan
 from omnizip_cost.cost import CONVENTIONS, count, selection_ops
-from omnizip_cost.cost.account import AccountRow, account, folded
+from omnizip_cost.cost.account import account
 from omnizip_cost.cost.account_notes import WORDS, standouts
+from omnizip_cost.cost.account_row import AccountRow
+from omnizip_cost.cost.account_views import folded
 from omnizip_cost.cost.executed import executed_listing
 from omnizip_cost.cost.rows import counted_ops
 from omnizip_cost.errors import InvalidValueError
@@ -189,13 +191,13 @@ def test_notes_say_what_the_counter_does_not_see() -> None:
     prefill = [row for row in rows if row.phase == "prefill"]
     moved = sum(row.bytes_moved or 0 for row in prefill)
     unseen = sum(row.bytes_moved or 0 for row in prefill if not row.counted)
-    notes = " ".join(standouts(rows))
+    notes = " ".join(standouts(SPEC, rows))
     assert f"moves {unseen / moved:.1%} of the bytes" in notes
     assert "logits of every prompt position: 0.304 GB" in notes
     assert {row.operator for row in rows} <= set(WORDS)
-    ideal = " ".join(standouts(account(SPEC, _plan("full", BARE), "hardware", STEPS)))
+    ideal = " ".join(standouts(SPEC, account(SPEC, _plan("full", BARE), "hardware", STEPS)))
     assert "ideal engine" in ideal and "logits" not in ideal
-    formula = " ".join(standouts(account(SPEC, _plan("full", BARE), "eq9", STEPS)))
+    formula = " ".join(standouts(SPEC, account(SPEC, _plan("full", BARE), "eq9", STEPS)))
     assert "eq9 is a formula" in formula
 
 

@@ -1,5 +1,6 @@
 """What torch dispatches, operator by operator: counted by its FLOP counter, or listed here."""
 
+from omnizip_cost.cost.executed.families import why_unlisted
 from omnizip_cost.cost.executed.listing import Engine, Listing, engine_of, executed_listing
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
 
@@ -11,4 +12,5 @@ __all__ = [
     "Listing",
     "engine_of",
     "executed_listing",
+    "why_unlisted",
 ]

@@ -1,0 +1,101 @@
+"""``flops --components``: the account in a table and as rows, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from omnizip_cost.cli.app import run
+
+Capture = pytest.CaptureFixture[str]
+
+MODEL = ("flops", "--model", "qwen2.5-omni-7b")
+CLIP = ("--seconds", "20", "--pixels", "252x448", "--method", "omnizip", "--retained", "0.45")
+TOKENS = ("--tokens", "1001")
+
+
+def _json(capsys: Capture, *arguments: str) -> list[dict[str, Any]]:
+    assert run([*MODEL, *arguments, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert isinstance(rows, list)
+    return rows
+
+
+def test_rows_add_up_to_the_plain_ones(capsys: Capture) -> None:
+    """FLOPs of every convention; bytes and kernels as well, where the plain rows carry them."""
+    conventions = ("--convention", "eq9,torch,hardware")
+    account = _json(capsys, *CLIP, *conventions, "--components")
+    plain = _json(capsys, *CLIP, *conventions)
+    assert {row["convention"] for row in account} == {"eq9", "torch", "hardware"}
+    for row in plain:
+        same = ("convention", "component", "phase")
+        part = [one for one in account if all(one[name] == row[name] for name in same)]
+        assert sum(one["flops"] for one in part) == row["flops"]
+        for name in ("bytes_moved", "kernels"):
+            if row["convention"] == "eq9":
+                assert row[name] is None
+            else:
+                assert sum(one[name] for one in part) == row[name] > 0
+
+
+def test_csv_carries_every_column_and_nothing_for_what_is_unknown(capsys: Capture) -> None:
+    rows = _json(capsys, *TOKENS, "--components", "--convention", "eq9,torch")
+    arguments = [*MODEL, *TOKENS, "--components", "--convention", "eq9,torch", "--csv"]
+    assert run(arguments) == 0
+    table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(table) == len(rows)
+    for line, row in zip(table, rows, strict=True):
+        assert set(line) == set(row)
+        assert line["kernels"] == ("" if row["kernels"] is None else str(row["kernels"]))
+
+
+def test_the_table_fits_and_says_what_stands_out(capsys: Capture) -> None:
+    assert run([*MODEL, *CLIP, "--components"]) == 0
+    out = capsys.readouterr().out
+    assert "the account (convention `torch`, sdpa, bfloat16)" in out
+    for words in ("norms and casts", "rotary positions", "selection of tokens", "pooling"):
+        assert words in out
+    assert "what the counter does not see moves" in out
+    assert "Each decode step copies the whole cache" in out
+    assert "e+" not in out
+    assert max(len(line.rstrip()) for line in out.splitlines() if line.startswith("  ")) <= 150
+
+
+def test_attention_and_dtype_change_what_is_moved(capsys: Capture) -> None:
+    sums = {}
+    for choice in ((), ("--attention", "eager"), ("--dtype", "float32")):
+        rows = _json(capsys, *TOKENS, "--components", *choice)
+        sums[choice] = (
+            sum(row["flops"] for row in rows), sum(row["bytes_moved"] for row in rows)
+        )  # fmt: skip
+    assert len({flops for flops, _ in sums.values()}) == 1
+    assert len({moved for _, moved in sums.values()}) == len(sums)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--components", "--steps"), "one of --components and --steps, got 'both'"),
+        (("--attention", "eager"), "--attention must be left out without --components"),
+        (("--dtype", "float32"), "--dtype must be left out without --components"),
+        (("--components", "--attention", "flash"), "attention must be one of sdpa, math, eager"),
+        (("--components", "--dtype", "int4"), "dtype must be one of float32, bfloat16, float16"),
+        (
+            ("--components", "--convention", "sdpa", "--attention", "eager"),
+            "whose pairs only a fused operator can skip",
+        ),
+        (("--components", "--convention", "torhc"), "did you mean torch?"),
+        (("--components", "--decode", "-1"), "decode must be a whole number"),
+    ],
+)
+def test_bad_choices_are_one_sentence(
+    capsys: Capture, arguments: tuple[str, ...], words: str
+) -> None:
+    assert run([*MODEL, *TOKENS, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
