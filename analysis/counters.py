@@ -12,7 +12,9 @@ Writes, without any timing:
 A fused attention kernel is one operator that takes queries, keys and values. Counters that hook
 modules, patch functions or have no formula for that operator give it nothing, so that their counts
 grow linearly with the tokens, and so does the saving they predict. Written out as matrix products
-(``eager``), attention is seen by all but those that look at modules alone. Exact means
+(``eager``), attention is seen by all but those that look at modules alone. A mixture of experts in
+one grouped kernel, transformers' default, is missed by all but the profiler, which records the
+products that a CPU's kernel calls inside. Exact means
 ``omnizip_cost.count`` under ``torch``, all n^2 pairs, as these kernels' formulas have it; under
 ``sdpa`` and ``hardware``, where a causal kernel skips the masked half, it stands beside: what is
 missed is then smaller, and grows with the square just the same. Torch has formulas for the fused
@@ -37,11 +39,13 @@ from counters_cases import (
     AUDIO,
     CPU,
     DECODE,
+    EXPERTS,
     FULL_SIZE,
     PREFILL,
     TINY,
     VISION,
     Case,
+    few_experts,
     few_layers,
 )
 from counters_tools import FLOPS_EACH, TOOLS, Tool
@@ -53,13 +57,16 @@ from omnizip_cost.results.row import FlatRow
 from omnizip_cost.results.tables import atomic_write_bytes, write_table
 from omnizip_cost.specs import require_thinker
 
+WHOLE = (FULL_SIZE, EXPERTS)
+"""Models at full size."""
 LENGTHS = (1_000, 10_004, 16_000)
 """Tokens shown: a short prompt, the paper's n (METHOD: Eq. 9 is printed at 10,004), a long one."""
 COMPRESSED = (10_004, 16_000)
 RETAINED = (0.45, 0.35)
 CHECKED = 1_000
-"""Length at which tensors with data are held against tensors without, on omni-tiny."""
+"""Length at which tensors with data are held against tensors without, on small models."""
 LONGEST_ERROR = 160
+NEEDS_DATA = "not asked: with data, a CPU's grouped kernel calls products that the profiler records"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,8 @@ class Reading(FlatRow):
     version: str
     case: str
     attention: str
+    experts: str
+    """Implementation of a mixture of experts; empty: transformers' default."""
     model: str
     layers: int
     tokens: int
@@ -93,7 +102,8 @@ class Cell(FlatRow):
 
     tool: str
     case: str
-    attention: str
+    """What ran: attention or experts where they are not the 7B's by default, phase, tokens."""
+    part: str
     model: str
     layers: int
     tokens: int
@@ -123,6 +133,8 @@ def read(tool: Tool, case: Case) -> Reading:
     """Ask one tool about one case; whatever goes wrong in it is a line in the row."""
     reported, error = None, ""
     try:
+        if tool.sees_inside and case.tensors != CPU and case.spec.text.experts and not case.experts:
+            raise RuntimeError(NEEDS_DATA)
         with case.built() as (module, inputs):
             reported = round(tool.ask(module, inputs))
     except Exception as failure:  # each tool raises its own
@@ -134,6 +146,7 @@ def read(tool: Tool, case: Case) -> Reading:
         version=tool.version() or "",
         case=case.name,
         attention=case.attention,
+        experts=case.experts,
         model=case.spec.name,
         layers=case.layers,
         tokens=case.tokens or case.positions(),
@@ -174,12 +187,15 @@ def cases(quick: bool) -> Iterator[Case]:
     yield Case(name=PREFILL, spec=full, tokens=whole[0], tensors="", attention=eager)
     if quick:
         return
+    mixture = require_thinker(oz.load_spec(EXPERTS))
+    for experts in ("", "batched_mm"):
+        yield Case(name=PREFILL, spec=mixture, tokens=whole[0], tensors="", experts=experts)
     yield Case(name=DECODE, spec=full, tokens=whole[0], tensors="", attention=eager)
     for name in (AUDIO, VISION):
         yield Case(name=name, spec=encoders, tokens=0, tensors=CPU, attention=eager)
-    for name in (PREFILL, DECODE):
+    for name, spec in ((PREFILL, tiny), (DECODE, tiny), (PREFILL, few_experts())):
         for tensors in ("", CPU):
-            yield Case(name=name, spec=tiny, tokens=CHECKED, tensors=tensors)
+            yield Case(name=name, spec=spec, tokens=CHECKED, tensors=tensors)
 
 
 def readings(tools: Sequence[Tool], asked: Iterable[Case]) -> Iterator[Reading]:
@@ -195,12 +211,12 @@ def readings(tools: Sequence[Tool], asked: Iterable[Case]) -> Iterator[Reading]:
 
 
 def shown(rows: Iterable[Reading]) -> list[Cell]:
-    """Return the table tool x case: the 7B's decoder at full size, the encoders at its widths."""
+    """Return the table tool x case: decoders at full size, the 7B's encoders at full width."""
     return [
         Cell(
             tool=row.tool,
-            case=row.case,
-            attention=row.attention,
+            case=title(row),
+            part=row.case,
             model=row.model,
             layers=row.layers,
             tokens=row.tokens,
@@ -210,9 +226,18 @@ def shown(rows: Iterable[Reading]) -> list[Cell]:
         )
         for row in rows
         if (row.case in (AUDIO, VISION) and row.attention == "sdpa")
-        or (row.model == FULL_SIZE and row.case == PREFILL and row.tokens in LENGTHS)
+        or (
+            row.model in WHOLE and row.case == PREFILL and row.tokens in LENGTHS and not row.experts
+        )
         or (row.model == FULL_SIZE and row.case == DECODE and row.attention == "sdpa")
     ]
+
+
+def title(row: Reading) -> str:
+    """Name a case in a word or three."""
+    kind = "experts" if row.model == EXPERTS else "" if row.attention == "sdpa" else row.attention
+    length = "" if row.case in (AUDIO, VISION) else f"{row.tokens:,}"
+    return " ".join(word for word in (kind, row.case, length) if word)
 
 
 def predictions(rows: Iterable[Reading]) -> list[Prediction]:
@@ -247,19 +272,18 @@ def predictions(rows: Iterable[Reading]) -> list[Prediction]:
 
 def ratio_table(cells: Sequence[Cell]) -> str:
     """Lay out ratios to exact, a line per tool and a column per case."""
-    heads = list(dict.fromkeys((c.case, c.attention, c.tokens) for c in cells))
-    titles = [[case.split()[0], "" if how == "sdpa" else how, f"{n:,}"] for case, how, n in heads]
-    lines = [["tool", "", ""], *titles]
+    heads = list(dict.fromkeys(cell.case for cell in cells))
+    lines = [["", "", "tool"], *(["", "", *head.split()][-3:] for head in heads)]
     body = []
-    for tool in dict.fromkeys(c.tool for c in cells):
-        own = {(c.case, c.attention, c.tokens): c for c in cells if c.tool == tool}
+    for tool in dict.fromkeys(cell.tool for cell in cells):
+        own = {cell.case: cell for cell in cells if cell.tool == tool}
         body.append([tool, *(_ratio(own.get(head)) for head in heads)])
     return _aligned([list(line) for line in zip(*lines, strict=True)] + body)
 
 
 def _ratio(cell: Cell | None) -> str:
     if cell is None or cell.ratio is None:
-        return "fails"
+        return "-"
     return "1" if cell.ratio == 1 else f"{cell.ratio:.4f}"
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,17 +32,19 @@ from omnizip_cost.runtime.modules import (
 )
 from omnizip_cost.specs import ThinkerSpec, require_thinker
 from omnizip_cost.specs.load import spec_from_config
+from omnizip_cost.workload import Workload, default_settings
 
 CPU, CPU_SHAPES, META = "cpu", "cpu shapes", "meta"
-FULL_SIZE, TINY = "qwen2.5-omni-7b", "omni-tiny"
+FULL_SIZE, EXPERTS, TINY = "qwen2.5-omni-7b", "qwen3-omni-30b-a3b", "omni-tiny"
 CONVENTIONS = ("torch", "sdpa", "hardware")
+FEW_EXPERTS = "qwen3-omni, small"
 PREFILL, DECODE, AUDIO, VISION = "prefill", "decode", "audio encoder", "vision encoder"
 
 AUDIO_SECONDS = 10.5
 """Five blocks of 2 s and a ragged one."""
 AUDIO_LAYERS = 4
 VISION_SECONDS = 1.0
-"""As short as the processor's least number of frames allows: two temporal grids."""
+"""One temporal grid: the processor's least number of frames is lowered for it."""
 VISION_LAYERS = 8
 """The last has full attention, as one in eight of the released 32."""
 PIXELS = (252, 448)
@@ -60,6 +62,8 @@ class Case:
     tensors: str
     attention: str = "sdpa"
     """Attention implementation of transformers; ``eager`` writes matrix products out."""
+    experts: str = ""
+    """Implementation of a mixture of experts; empty: transformers' default, one grouped kernel."""
 
     @property
     def layers(self) -> int:
@@ -79,14 +83,21 @@ class Case:
 
     def _rows(self, convention: str) -> list[CostRow]:
         if self.name in (AUDIO, VISION):
-            work = oz.workload(
-                self.spec, seconds=_seconds(self.name), pixels=PIXELS, audio=self.name == AUDIO
-            )
+            work = self.clip()
             rows = oz.count(self.spec, oz.plan("full", work, self.spec), convention, 0, work)
             return [row for row in rows if row.component == self.name.replace(" ", "_")]
         plan = oz.plan("full", oz.bare_workload(self.tokens), self.spec)
         rows = oz.count(self.spec, plan, convention, int(self.name == DECODE))
         return [row for row in rows if row.phase == self.name]
+
+    def clip(self) -> Workload:
+        """Return the clip that an encoder sees or hears."""
+        if self.name == AUDIO:
+            return oz.workload(self.spec, seconds=AUDIO_SECONDS, pixels=None)
+        settings = replace(default_settings(self.spec), min_frames=2)
+        return oz.workload(
+            self.spec, seconds=VISION_SECONDS, pixels=PIXELS, audio=False, settings=settings
+        )
 
     @contextmanager
     def built(self) -> Iterator[tuple[nn.Module, dict[str, Tensor]]]:
@@ -97,9 +108,12 @@ class Case:
     def thinker(self) -> nn.Module:
         """Return the stock thinker on the tensors of this case."""
         device = META if self.tensors == META else "cpu"
-        return oz.build_thinker(
+        thinker = oz.build_thinker(
             self.spec, device=device, attention=self.attention, dtype=self.dtype
         )
+        if self.experts:
+            find_text_model(thinker).config._experts_implementation = self.experts
+        return thinker
 
     @property
     def dtype(self) -> str:
@@ -178,6 +192,25 @@ def _tensors(out: Any) -> Any:
     return out if isinstance(out, Tensor) else out.to_tuple()
 
 
+def few_experts() -> ThinkerSpec:
+    """Return Qwen3-Omni with small sizes: three layers of six experts, two for each token."""
+    config: dict[str, Any] = copy.deepcopy(dict(oz.load_spec(EXPERTS).config))
+    config["text_config"] |= {
+        "num_hidden_layers": 3,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "moe_intermediate_size": 32,
+        "num_experts": 6,
+        "num_experts_per_tok": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "vocab_size": 512,
+    }
+    config["audio_config"]["encoder_layers"] = 1
+    config["vision_config"] |= {"depth": 1, "deepstack_visual_indexes": [0]}
+    return require_thinker(spec_from_config(config, FEW_EXPERTS))
+
+
 def few_layers(name: str) -> ThinkerSpec:
     """Return a model with fewer layers in its encoders, as wide as ever, and one decoder layer."""
     spec = require_thinker(oz.load_spec(name))
@@ -189,10 +222,6 @@ def few_layers(name: str) -> ThinkerSpec:
     ]
     config["text_config"]["num_hidden_layers"] = 1
     return require_thinker(spec_from_config(config, name))
-
-
-def _seconds(encoder: str) -> float:
-    return AUDIO_SECONDS if encoder == AUDIO else VISION_SECONDS
 
 
 def _prefill(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -213,7 +242,7 @@ def _text_inputs(case: Case, n: int, start: int) -> dict[str, Tensor]:
 
 
 def _audio(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
-    work = oz.workload(case.spec, seconds=AUDIO_SECONDS, pixels=None)
+    work = case.clip()
     frames = torch.tensor([work.mel_frames])
     return AudioEncoder(_with_data(case, find_audio_encoder)).eval(), {
         "mel": case.empty(case.spec.audio.mel_bins, work.mel_frames),
@@ -224,15 +253,15 @@ def _audio(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
 
 def _vision(case: Case) -> tuple[nn.Module, dict[str, Tensor]]:
     vision = case.spec.vision
-    work = oz.workload(case.spec, seconds=VISION_SECONDS, pixels=PIXELS, audio=False)
-    assert work.grid_thw is not None
-    time, height, width = work.grid_thw
+    grid_thw = case.clip().grid_thw
+    assert grid_thw is not None
+    time, height, width = grid_thw
     return VisionEncoder(_with_data(case, find_vision_encoder)).eval(), {
         "patches": case.empty(
             time * height * width,
             vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
         ),
-        "grid_thw": torch.tensor([work.grid_thw]),
+        "grid_thw": torch.tensor([grid_thw]),
     }
 
 

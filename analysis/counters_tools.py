@@ -46,6 +46,8 @@ class Tool:
     read: Reader
     fixed: bool = False
     """The name states these tensors: never asked on others."""
+    sees_inside: bool = False
+    """Whether it records what a kernel calls inside, which only tensors with data make it call."""
 
     def version(self) -> str | None:
         """Version installed; None where it is not."""
@@ -192,6 +194,7 @@ TOOLS: tuple[Tool, ...] = (
         "elementwise products and sums)",
         shapes="cpu shapes",
         read=torch_profiler,
+        sees_inside=True,
     ),
     Tool(
         name="calflops",

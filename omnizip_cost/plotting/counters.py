@@ -22,17 +22,16 @@ from omnizip_cost.plotting.tablerows import (
     number,
     rows_of,
     text,
-    where,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REQUIRED = ("tool", "case", "attention", "model", "layers", "tokens", "tensors", "ratio", "error")
+REQUIRED = ("tool", "case", "part", "model", "layers", "ratio")
 DARKEST = 0.4
 """Distance from the exact count at which a cell is as dark as it gets."""
 _DARK_SHARE = 0.7
-_LIGHT_TEXT_FROM = 0.45
+_LIGHT_TEXT_FROM = 0.5
 """Share of ink in a cell from which its number is white."""
 _LINE_IN = 0.19
 _HEAD_IN = 1.05
@@ -45,7 +44,7 @@ def draw_counters(table: pd.DataFrame, *, width: str = "column") -> Figure:
     Parameters
     ----------
     table
-        One row per tool and case; ``ratio`` is empty where ``error`` says why.
+        One row per tool and case; ``ratio`` is empty where there is no reading.
     width
         ``column`` (3.3 in) or ``page`` (6.9 in).
 
@@ -61,16 +60,16 @@ def draw_counters(table: pd.DataFrame, *, width: str = "column") -> Figure:
     """
     rows = rows_of(table, "counters", REQUIRED)
     tools = [tool for (tool,) in distinct(rows, "tool")]
-    cases = distinct(rows, "case", "attention", "tokens")
+    cases = [case for (case,) in distinct(rows, "case")]
     fig = new_figure(width=width, height_in=_HEAD_IN + _LINE_IN * len(tools), notes=_notes(rows))
     ax = fig.subplots()
     for row in rows:
-        place = cases.index((text(row, "case"), text(row, "attention"), text(row, "tokens")))
+        place = cases.index(text(row, "case"))
         _draw_cell(ax, place, tools.index(text(row, "tool")), number(row, "ratio"))
     ax.set_xlim(-0.5, len(cases) - 0.5)
     ax.set_ylim(len(tools) - 0.5, -0.5)
     ax.set_yticks(range(len(tools)), tools)
-    ax.set_xticks(range(len(cases)), [_title(*case) for case in cases], rotation=90)
+    ax.set_xticks(range(len(cases)), cases, rotation=90)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False, pad=2)
     ax.spines[:].set_visible(False)
     return fig
@@ -88,21 +87,22 @@ def _draw_cell(ax: Any, x: int, y: int, ratio: float | None) -> None:
                 color="white" if share >= _LIGHT_TEXT_FROM else INK, label="_ratio")  # fmt: skip
 
 
-def _title(case: str, attention: str, tokens: str) -> str:
-    """Name a column: an encoder by itself, a prefill or decode step with its length."""
-    kind = "" if attention == "sdpa" else f"{attention} "
-    return f"{kind}{case}" if case.endswith("encoder") else f"{kind}{case} {int(tokens):,}"
-
-
 def _notes(rows: Sequence[Row]) -> list[str]:
-    encoders = grouped([row for row in rows if text(row, "case").endswith("encoder")],
-                       "case", "layers")  # fmt: skip
-    layers = "; ".join(f"{case}: {count} layers" for case, count in encoders)
+    models = grouped(rows, "model")
+    first = next(iter(models))
+    others = [f"{_names(own, 'case')}: {model}" for (model,), own in models.items()
+              if (model,) != first]  # fmt: skip
+    encoders = [row for row in rows if text(row, "part").endswith("encoder")]
+    layers = [f"{part}: {count} layers" for part, count in distinct(encoders, "part", "layers")]
     failed = any(number(row, "ratio") is None for row in rows)
     return foot_note([
-        where(rows, "model"),
-        layers,
+        "; ".join((*first, *others)),
+        "; ".join(layers),
         "numbers: FLOPs reported / exact count of the same pass",
         "1 alone: equal as whole numbers",
-        "hatched: fails as called" if failed else "",
+        "hatched: no reading" if failed else "",
     ])  # fmt: skip
+
+
+def _names(rows: Sequence[Row], column: str) -> str:
+    return ", ".join(name for (name,) in distinct(rows, column))
