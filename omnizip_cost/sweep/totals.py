@@ -37,7 +37,8 @@ class Totals:
     Whole numbers held as float64. Where :attr:`exact` says so they are the very integers that
     :func:`omnizip_cost.cost.total_flops` adds up to. Beyond 2^53 every operation may round once:
     the relative error stays below 2^-53 times the number of operations, four for each group of
-    equal layers and eight more.
+    equal layers and eight more. Behind a sliding window that holds up to 2^26 tokens; past them
+    the pairs taken away are rounded, too.
     """
 
     kept_tokens: Floats
