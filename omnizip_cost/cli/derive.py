@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,10 +26,8 @@ TOPIC_NAMES = ("eq9", "speedup", "crossover", "fastv", "exact", "break-even", "d
 MODELS = "qwen2.5-omni-7b,qwen2.5-omni-3b,qwen3-omni-30b-a3b"
 PAPER_TOKENS = 10_004
 """n of the paper's FLOPs column: the only whole number that gives all its digits."""
-LEAST_FIXED = 0.01
-"""A smaller ratio is written with four digits, wherever they begin."""
 PAPER_DEVICE = "rtx-a6000"
-"""The card of the paper's timings (OmniZip, Sec. 4)."""
+"""The paper's card (OmniZip, supplement, Tab. 6)."""
 
 TopicArgument = Annotated[
     str | None,
@@ -41,9 +40,12 @@ FragmentOption = Annotated[
     bool, typer.Option("--fragment", help="With --latex: sections to read into a document.")
 ]
 ModelsOption = Annotated[
-    str, typer.Option("--model", help="Models whose numbers are put in, separated by commas.")
+    str | None,
+    typer.Option("--model", help=f"Models whose numbers are put in, with commas. [{MODELS}]"),
 ]
-TokensOption = Annotated[int, typer.Option("--tokens", help="n: audio and video tokens.")]
+TokensOption = Annotated[
+    int | None, typer.Option("--tokens", help=f"n: audio and video tokens. [{PAPER_TOKENS}]")
+]
 RetainedOption = Annotated[str, typer.Option("--retained", help="r: shares of the tokens kept.")]
 DecodeOption = Annotated[int, typer.Option("--decode", help="R: decoded tokens.")]
 LayerOption = Annotated[
@@ -56,8 +58,7 @@ DeviceOption = Annotated[
     ),
 ]
 OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", help="Folder for the document, tables and figures of all topics."),
+    Path | None, typer.Option("--out", help="Folder for the document, tables and figures.")
 ]
 
 
@@ -65,8 +66,8 @@ def derive_command(
     topic: TopicArgument = None,
     latex: LatexOption = False,
     fragment: FragmentOption = False,
-    model: ModelsOption = MODELS,
-    tokens: TokensOption = PAPER_TOKENS,
+    model: ModelsOption = None,
+    tokens: TokensOption = None,
     retained: RetainedOption = "0.45,0.35",
     decode: DecodeOption = EQ9_DECODE_STEPS,
     fastv_layer: LayerOption = FASTV_LAYER,
@@ -77,45 +78,57 @@ def derive_command(
 ) -> None:
     """Derivations from first principles: each step, its reason, limits, and numbers put in.
 
-    Every closed form is held against the exact count before it is printed.
+    What is derived is held against the exact count as it is shown. With `--model` or `--tokens`
+    numbers go into the LaTeX, too.
 
     Example: `omnizip-cost derive crossover --model qwen2.5-omni-7b`
     """
-    from omnizip_cost.symbolic import TOPICS, derivation, derivation_rows, number_rows
-    from omnizip_cost.symbolic import checks as checked
+    from omnizip_cost.symbolic import TOPICS, checks, derivation, derivation_rows, number_rows
 
     if fragment and not latex:
         raise InvalidValueError("derive", "--fragment", "given together with --latex", "alone")
     if latex and (as_json or as_csv):
         raise InvalidValueError("derive", "format", "one of --latex, --json and --csv", "several")
     chosen = TOPICS if topic is None else (derivation(topic).name,)
-    if topic is None and not (latex or as_json or as_csv or out):
+    asked = model is not None or tokens is not None
+    quiet = as_json or as_csv or latex or out is not None
+    if topic is None and not quiet:
         _list(TOPICS)
-        return
-    if latex and out is None:
-        print(_latex(chosen, fragment=fragment), end="")
-        return
+        if not asked:
+            return
     specs, point = _point(model, tokens, retained, decode, fastv_layer, device)
     numbers = {
         name: [row for spec in specs for row in number_rows(derivation(name), spec, point)]
         for name in chosen
     }
+    tex = partial(_latex, numbers if asked else {name: [] for name in chosen}, fragment=fragment)
     if out is not None:
-        written = _write(out, chosen, specs, point, numbers, fragment=fragment)
+        written = _write(out, tex(), specs, point, numbers)
         if not emit([{"file": str(path)} for path in written], as_json=as_json, as_csv=as_csv):
             print(*written, sep="\n")
-        return
-    rows = [
-        row
-        for name in chosen
-        for row in derivation_rows(derivation(name), checked(name), numbers[name])
-    ]
-    if not emit(rows, as_json=as_json, as_csv=as_csv):
-        _print(chosen[0], numbers[chosen[0]], point, device)
+    elif latex:
+        print(tex(), end="")
+    elif as_json or as_csv:
+        rows = [
+            row
+            for name in chosen
+            for row in derivation_rows(derivation(name), checks(name), numbers[name])
+        ]
+        emit(rows, as_json=as_json, as_csv=as_csv)
+    else:
+        for name in chosen:
+            if topic is not None:
+                _print_steps(name)
+            _print_numbers(name, numbers[name], point, device)
 
 
 def _point(
-    model: str, tokens: int, retained: str, decode: int, fastv_layer: int, device: str
+    model: str | None,
+    tokens: int | None,
+    retained: str,
+    decode: int,
+    fastv_layer: int,
+    device: str,
 ) -> tuple[list[ModelSpec], Point]:
     """Return the models and the point at which numbers are put in."""
     from omnizip_cost.hardware import load_device
@@ -123,9 +136,9 @@ def _point(
     from omnizip_cost.symbolic import Point
 
     card = load_device(device)
-    specs = [load_spec(name) for name in parse_names("--model", model)]
-    return specs, Point(
-        tokens=tokens,
+    names = parse_names("--model", MODELS if model is None else model)
+    return [load_spec(name) for name in dict.fromkeys(names)], Point(
+        tokens=PAPER_TOKENS if tokens is None else tokens,
         ratios=tuple(dict.fromkeys(parse_ratios("--retained", retained))),
         decoded=decode,
         fastv_layer=fastv_layer,
@@ -149,30 +162,34 @@ def _list(topics: Sequence[str]) -> None:
     )
 
 
-def _latex(topics: Sequence[str], *, fragment: bool) -> str:
+def _latex(numbers: Mapping[str, Sequence[NumberRow]], *, fragment: bool) -> str:
     from omnizip_cost import symbolic
 
-    parts = [(symbolic.derivation(name), symbolic.checks(name)) for name in topics]
+    parts = [
+        (symbolic.derivation(name), symbolic.checks(name), rows) for name, rows in numbers.items()
+    ]
     if fragment:
         return "\n".join(symbolic.fragment(*part) for part in parts)
     return symbolic.document(parts)
 
 
-def _print(topic: str, numbers: Sequence[NumberRow], point: Point, device: str) -> None:
+def _print_steps(topic: str) -> None:
     from omnizip_cost.symbolic import checks, derivation, readable
 
     print(readable(derivation(topic), checks(topic)))
     print()
+
+
+def _print_numbers(topic: str, numbers: Sequence[NumberRow], point: Point, device: str) -> None:
+    from omnizip_cost.symbolic import by_model
+
     models = list(dict.fromkeys(row.model for row in numbers))
-    cells: dict[tuple[str, float | None], dict[str, str]] = {}
-    for row in numbers:
-        cells.setdefault((row.statement, row.retained), {})[row.model] = _written(row)
     show(
-        f"Numbers: {point.tokens:,} tokens",
+        f"Numbers of {topic}: {point.tokens:,} tokens",
         ("", "r", *models),
         [
-            (name, "" if ratio is None else f"{ratio:g}", *(found[model] for model in models))
-            for (name, ratio), found in cells.items()
+            (name, "" if ratio is None else f"{ratio:g}", *(row[key].written for key in models))
+            for (name, ratio), row in by_model(numbers).items()
         ],
         notes=(
             f"R = {point.decoded} decoded tokens, K = {point.fastv_layer}; phi = "
@@ -182,30 +199,12 @@ def _print(topic: str, numbers: Sequence[NumberRow], point: Point, device: str) 
     )
 
 
-def _written(row: NumberRow) -> str:
-    from omnizip_cost.units import si
-
-    if row.value is None:
-        return row.means
-    if row.unit == "tokens":
-        return f"{row.value:,.0f}"
-    if row.unit == "x":
-        return f"{row.value:.3f}x"
-    if row.unit in ("FLOP", "bytes"):
-        return si(row.value, {"FLOP": "FLOP", "bytes": "B"}[row.unit])
-    if isinstance(row.value, int):
-        return f"{row.value:,}"
-    return f"{row.value:.4f}" if row.value >= LEAST_FIXED else f"{row.value:.4g}"
-
-
 def _write(
     out: Path,
-    topics: Sequence[str],
+    tex: str,
     specs: Sequence[ModelSpec],
     point: Point,
-    numbers: dict[str, list[Any]],
-    *,
-    fragment: bool,
+    numbers: Mapping[str, Sequence[NumberRow]],
 ) -> list[Path]:
     """Write the document, the rows of the topics, the tables of the figures, and the figures."""
     from omnizip_cost.cli.publish import draw_figures
@@ -216,11 +215,11 @@ def _write(
 
     rows = [
         row
-        for name in topics
-        for row in derivation_rows(derivation(name), checks(name), numbers[name])
+        for name, found in numbers.items()
+        for row in derivation_rows(derivation(name), checks(name), found)
     ]
     document = out / "derivations.tex"
-    atomic_write_bytes(document, _latex(topics, fragment=fragment).encode())
+    atomic_write_bytes(document, tex.encode())
     tables: dict[str, Sequence[FlatRow]] = {
         "derivations": rows,
         "speedup_limits": limit_rows(specs[0], point.tokens),

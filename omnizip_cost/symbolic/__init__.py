@@ -9,7 +9,7 @@ from typing import Any
 from omnizip_cost.errors import UnknownNameError
 from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
 from omnizip_cost.symbolic.document import document, fragment
-from omnizip_cost.symbolic.numbers import NumberRow, Point, number_rows
+from omnizip_cost.symbolic.numbers import NumberRow, Point, by_model, number_rows
 from omnizip_cost.symbolic.rows import DerivationRow, derivation_rows
 from omnizip_cost.symbolic.text import readable
 from omnizip_cost.symbolic.writing import latex, plain
@@ -23,6 +23,7 @@ __all__ = [
     "NumberRow",
     "Point",
     "Step",
+    "by_model",
     "checks",
     "derivation",
     "derivation_rows",

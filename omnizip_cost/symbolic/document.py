@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from omnizip_cost.symbolic.derivation import Check, Derivation, Step
+from omnizip_cost.symbolic.numbers import NumberRow, by_model
 from omnizip_cost.symbolic.writing import latex
 
 PACKAGES = ("amsmath",)
@@ -34,12 +35,18 @@ _FORMULA = re.compile(
 )
 
 
-def document(parts: Iterable[tuple[Derivation, Sequence[Check]]]) -> str:
+Part = tuple[Derivation, Sequence[Check], Sequence[NumberRow]]
+"""A derivation, what was checked of it, and numbers put into it."""
+
+
+def document(parts: Iterable[Part]) -> str:
     """Return a whole document, one section per derivation."""
     return _HEAD + "\n".join(fragment(*part) for part in parts) + _TAIL
 
 
-def fragment(derivation: Derivation, checks: Sequence[Check]) -> str:
+def fragment(
+    derivation: Derivation, checks: Sequence[Check] = (), numbers: Sequence[NumberRow] = ()
+) -> str:
     """Return one derivation as a section, to be read into a document that loads amsmath."""
     limits = [line for limit in derivation.limits for line in _step(limit)]
     letters = "; ".join(
@@ -61,10 +68,26 @@ def fragment(derivation: Derivation, checks: Sequence[Check]) -> str:
               if limits else []),
             *_list("Checked", [str(check) for check in checks]),
             rf"\paragraph{{Letters.}} {letters}.",
+            *_table(numbers),
             rf"\paragraph{{Source.}} {escaped(derivation.source)}.",
             "",
         ]
     )  # fmt: skip
+
+
+def _table(numbers: Sequence[NumberRow]) -> Iterator[str]:
+    if not numbers:
+        return
+    models = list(dict.fromkeys(row.model for row in numbers))
+    yield rf"\paragraph{{Numbers.}} {numbers[0].tokens:,} tokens."
+    yield r"\begin{center}\footnotesize"
+    yield rf"\begin{{tabular}}{{p{{0.38\textwidth}}r{'r' * len(models)}}}"
+    yield " & ".join(["", "$r$", *map(escaped, models)]) + r" \\ \hline"
+    for (statement, ratio), cells in by_model(numbers).items():
+        kept = "" if ratio is None else f"{ratio:g}"
+        told = [escaped(cells[model].written) for model in models]
+        yield " & ".join([escaped(statement), kept, *told]) + r" \\"
+    yield r"\end{tabular}\end{center}"
 
 
 def _step(step: Step) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,16 @@ from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.symbolic.derivation import Derivation, Form
 from omnizip_cost.symbolic.letters import K, R, Values, n, phi, put, r, spec_values
 from omnizip_cost.symbolic.stack import decode, prefill
+from omnizip_cost.units import si
 from omnizip_cost.workload.workload import bare_workload
+
+FAR = 1_000_000
+"""A length at which every model's sliding window binds: the longest of the figures."""
+
+LEAST_FIXED = 0.01
+"""A smaller ratio is written with four digits, wherever they begin."""
+
+_SI = {"FLOP": "FLOP", "bytes": "B"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,21 @@ class NumberRow(FlatRow):
     unit: str
     means: str
 
+    @property
+    def written(self) -> str:
+        """The value as it stands in a table."""
+        if self.value is None:
+            return self.means
+        if self.unit == "tokens":
+            return f"{self.value:,.0f}"
+        if self.unit == "x":
+            return f"{self.value:.3f}x"
+        if self.unit in _SI:
+            return si(self.value, _SI[self.unit])
+        if isinstance(self.value, int):
+            return f"{self.value:,}"
+        return f"{self.value:.4f}" if self.value >= LEAST_FIXED else f"{self.value:.4g}"
+
 
 def number_rows(derivation: Derivation, spec: ModelSpec, point: Point) -> list[NumberRow]:
     """Evaluate every form of a derivation for one model.
@@ -68,6 +93,11 @@ def number_rows(derivation: Derivation, spec: ModelSpec, point: Point) -> list[N
         The model's layers are not what the letters say.
     """
     values = _values(spec, point)
+    in_use = any(form.expression.has(K) for form in derivation.forms)
+    if in_use and point.fastv_layer >= spec.text.layers:
+        raise InvalidValueError(
+            "derive", "fastv_layer", f"below the {spec.text.layers} layers", point.fastv_layer
+        )
     return [
         _row(derivation.name, form, spec, point, values, ratio)
         for form in derivation.forms
@@ -104,26 +134,40 @@ def _number(expression: Any) -> float | int | None:
 
 def _values(spec: ModelSpec, point: Point) -> Values:
     values = spec_values(spec)
-    if point.fastv_layer >= spec.text.layers:
-        raise InvalidValueError(
-            "derive", "fastv_layer", f"below the {spec.text.layers} layers", point.fastv_layer
-        )
     values |= {n: point.tokens, R: point.decoded, K: point.fastv_layer}
     if point.flop_per_byte is not None:
         values[phi] = sympy.Rational(point.flop_per_byte)
-    _require_uniform(spec, values, point)
+    for length in (point.tokens, FAR):
+        require_uniform(spec, length)
     return values
 
 
-def _require_uniform(spec: ModelSpec, values: Values, point: Point) -> None:
-    """Refuse a model whose count is not the formula in one layer's letters."""
+def by_model(
+    numbers: Iterable[NumberRow],
+) -> dict[tuple[str, float | None], dict[str, NumberRow]]:
+    """Lines of a table: a form at one ratio, and its row in each model."""
+    lines: dict[tuple[str, float | None], dict[str, NumberRow]] = {}
+    for row in numbers:
+        lines.setdefault((row.statement, row.retained), {})[row.model] = row
+    return lines
+
+
+def require_uniform(spec: ModelSpec, tokens: int) -> None:
+    """Refuse a model whose count is not the formula in one layer's letters.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Layers differ, or some see a window of the tokens only.
+    """
     chosen = CONVENTIONS["hardware"]
-    plan = make_plan("full", bare_workload(point.tokens), spec)
-    counted = total_flops(count(spec, plan, chosen, decode=point.decoded))
+    plan = make_plan("full", bare_workload(tokens), spec)
+    counted = total_flops(count(spec, plan, chosen, decode=1))
+    values = {**spec_values(spec), n: tokens, R: 1}
     if put(prefill(chosen) + decode(chosen), values) != counted:
         raise UnsupportedModelError(
             spec.name,
-            f"its layers are not all alike, or not all of them see {point.tokens:,} tokens, so no "
-            "formula in the letters of one layer is its count",
+            f"its layers are not all alike, or not all of them see {tokens:,} tokens, so no "
+            "formula in the letters of one layer is its count at every length",
             "`flops` counts it exactly",
         )

@@ -12,6 +12,7 @@ from omnizip_cost.compression.settings import FASTV_LAYER
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.symbolic.letters import Expression, K, n, r, spec_values
+from omnizip_cost.symbolic.numbers import FAR, require_uniform
 from omnizip_cost.symbolic.topics import crossover, exact, fastv, speedup
 
 SETTINGS = (
@@ -67,6 +68,7 @@ class RatioRow(FlatRow):
 
 def limit_rows(spec: ModelSpec, tokens: int) -> list[LimitRow]:
     """Speed-up against retained ratio at several lengths, and the paper's settings at its own."""
+    require_uniform(spec, FAR)
     values = {**spec_values(spec), K: min(FASTV_LAYER, spec.text.layers - 1)}
     return [
         row for key in ("torch", "eq9") for row in _limits_under(key, spec.name, values, tokens)
@@ -110,6 +112,8 @@ def _limits_under(
 
 def share_rows(specs: Sequence[ModelSpec]) -> list[ShareRow]:
     """Attention's share against the length, and where it overtakes the FFN and all the rest."""
+    for spec in specs:
+        require_uniform(spec, FAR)
     return [
         row
         for key in crossover.SHOWN
@@ -131,6 +135,8 @@ def _share_under(convention: str, model: str, values: dict[Any, Any]) -> Iterato
 
 def ratio_rows(specs: Sequence[ModelSpec], tokens: int) -> list[RatioRow]:
     """Exact layers over Eq. 9 against the length, with both limits."""
+    for spec in specs:
+        require_uniform(spec, FAR)
     return [
         row
         for key in exact.SHOWN

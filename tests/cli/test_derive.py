@@ -76,6 +76,13 @@ def test_latex_is_a_document_or_a_fragment(capsys: Capture) -> None:
     part = _out(capsys, "eq9", "--latex", "--fragment")
     assert part.startswith("\\section{")
     assert part in whole
+    assert "TFLOP" not in part
+    assert "73.24 TFLOP" in _out(capsys, "eq9", "--latex", "--model", "qwen2.5-omni-7b")
+
+
+def test_a_model_without_a_topic_gives_the_numbers_of_all(capsys: Capture) -> None:
+    told = _out(capsys, "--model", "omni-tiny")
+    assert all(f"Numbers of {topic}: 10,004 tokens" in told for topic in TOPICS)
 
 
 def test_out_writes_the_document_and_the_tables_of_the_figures(

@@ -10,21 +10,38 @@ from pathlib import Path
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from omnizip_cost.symbolic import TOPICS, checks, derivation, document, fragment, latex
+from omnizip_cost.specs import load_spec
+from omnizip_cost.symbolic import (
+    TOPICS,
+    Point,
+    checks,
+    derivation,
+    document,
+    fragment,
+    latex,
+    number_rows,
+)
 from omnizip_cost.symbolic.document import escaped
 
 MACROS = {
-    "alpha", "begin", "bullet", "date", "documentclass", "emph", "end", "epsilon", "frac", "infty",
-    "item", "labelitemi", "left", "leq", "lim", "maketitle", "mathrm", "paragraph", "phi", "qquad",
-    "renewcommand", "rho", "right", "section", "small", "sqrt", "sum", "textasciicircum", "texttt",
-    "title", "to", "usepackage", "author", "ensuremath",
+    "alpha", "author", "begin", "bullet", "date", "documentclass", "emph", "end", "ensuremath",
+    "epsilon", "footnotesize", "frac", "hline", "infty", "item", "labelitemi", "left", "leq", "lim",
+    "maketitle", "mathrm", "paragraph", "phi", "qquad", "renewcommand", "rho", "right", "section",
+    "small", "sqrt", "sum", "textasciicircum", "texttt", "textwidth", "title", "to", "usepackage",
 }  # fmt: skip
 """All that LaTeX with amsmath knows, and nothing else is written."""
 
 
 @pytest.fixture(scope="module")
 def whole() -> str:
-    return document((derivation(topic), checks(topic)) for topic in TOPICS)
+    point = Point(tokens=10_004, ratios=(0.45, 0.35), flop_per_byte=200.0)
+    specs = [load_spec(name) for name in ("qwen2.5-omni-7b", "qwen3-omni-30b-a3b")]
+    parts = []
+    for topic in TOPICS:
+        found = derivation(topic)
+        numbers = [row for spec in specs for row in number_rows(found, spec, point)]
+        parts.append((found, checks(topic), numbers))
+    return document(parts)
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -69,7 +86,7 @@ def test_the_document_compiles_and_fits_its_lines(whole: str, tmp_path: Path) ->
 
 
 def test_a_fragment_has_no_preamble() -> None:
-    text = fragment(derivation("speedup"), ())
+    text = fragment(derivation("speedup"))
     assert text.startswith(r"\section{")
     assert "documentclass" not in text
     assert "Checked" not in text

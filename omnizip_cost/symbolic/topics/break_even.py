@@ -48,7 +48,7 @@ WINDOW: Values = {
     P: sympy.Integer(144),
     epsilon: sympy.Rational(str(ANCHOR_SHARE)),
 }
-"""The paper's window: 288 video tokens in two grids and 50 audio tokens (OmniZip, Sec. 4)."""
+"""OmniZip's window of two seconds: 288 video tokens in two grids, and 50 audio tokens."""
 
 APART = sympy.Rational(3, 10)
 """rho_v - rho_a in OmniZip's settings (0.3, 0.6) and (0.4, 0.7) (OmniZip, Tab. 1)."""

@@ -172,7 +172,7 @@ def verify() -> tuple[Check, ...]:
                 ("ffn",),
             ),
             ("all matrices likewise, beside n_lin", overtakes_matrices, layers),
-            ("those and the LM head", overtakes_all, (*layers, "lm_head")),
+            ("those and the LM head, if any", overtakes_all, (*layers, "lm_head")),
         )
     ]
     return (
