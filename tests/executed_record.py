@@ -20,7 +20,7 @@ _LOOKUPS = {"embedding", "index", "index_select", "gather"}
 _OVERWRITES = {"copy_", "index_put_", "fill_", "zero_"}
 """Operators that overwrite without reading what was there."""
 
-_ARITHMETIC = {"add", "sub", "mul", "div", "neg", "pow", "rsqrt", "cos", "sin"}
+_ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "neg", "pow", "rsqrt", "cos", "sin"}
 """One FLOP for each number written."""
 
 _HEAVIER = {"silu": 4, "gelu": 5, "addmm": 1}

@@ -1,7 +1,7 @@
-"""Witness: every operator that torch dispatches in the stock Qwen2.5-Omni encoders, on the CPU.
+"""Witness: every operator that torch dispatches in the stock encoders of both families, on the CPU.
 
 By name: as many as listed, the same bytes, the same FLOPs of products and the same other
-arithmetic. The encoders read sizes off tensors, so they cannot run on meta.
+arithmetic. Small widths; sounds and grids that fit whole blocks and windows, and that do not.
 """
 
 from __future__ import annotations
@@ -13,22 +13,33 @@ from typing import Any
 
 import pytest
 import torch
+from encoder_modules import Encoders, small_encoders
 from executed_record import Executed, Sum, differences, listed
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-import omnizip_cost as oz
 from omnizip_cost.cost.executed.audio import audio_executed
+from omnizip_cost.cost.executed.qwen3_audio import qwen3_audio_executed
+from omnizip_cost.cost.executed.qwen3_vision import qwen3_vision_executed
 from omnizip_cost.cost.executed.vision import vision_executed
-from omnizip_cost.runtime.modules import find_audio_encoder, find_vision_encoder
 from omnizip_cost.units import BYTES_PER_ELEMENT
 
 FUSED = "_scaled_dot_product_flash_attention"
-SPEC = oz.load_spec("omni-tiny")
 
 
 @cache
-def _built(dtype: str) -> Any:
-    return oz.build_thinker(SPEC, dtype=dtype)
+def _built(family: str, dtype: str, *changes: tuple[str, Any]) -> Encoders:
+    parts: dict[str, dict[str, Any]] = {"audio": {}, "vision": {}}
+    for name, value in changes:
+        part, key = name.split(".")
+        parts[part][key] = value
+    encoders = small_encoders(family, **parts)
+    for encoder in (encoders.audio, encoders.vision):
+        tables = dict(encoder.named_buffers())
+        encoder.to(getattr(torch, dtype))
+        for name, table in tables.items():  # those of a loaded model stay float32
+            owner, _, last = name.rpartition(".")
+            setattr(encoder.get_submodule(owner), last, table)
+    return encoders
 
 
 @contextmanager
@@ -52,44 +63,71 @@ def _unlike(ours: dict[str, Sum], seen: dict[str, Sum]) -> dict[str, tuple[Sum, 
 
 
 @pytest.mark.parametrize(
-    ("mel_frames", "dtype", "kind"),
+    ("family", "mel_frames", "dtype", "kind", "changes"),
     [
-        (431, "float32", "sdpa"),
-        (431, "bfloat16", "sdpa"),
-        (400, "bfloat16", "eager"),
-        (431, "float32", "math"),
-        (57, "float32", "eager"),
-        (5, "float32", "sdpa"),
+        ("qwen2.5-omni", 431, "float32", "sdpa", ()),
+        ("qwen2.5-omni", 431, "bfloat16", "sdpa", ()),
+        ("qwen2.5-omni", 400, "bfloat16", "eager", ()),
+        ("qwen2.5-omni", 431, "float32", "math", ()),
+        ("qwen2.5-omni", 57, "float32", "eager", ()),
+        ("qwen2.5-omni", 5, "float32", "sdpa", ()),
+        ("qwen2.5-omni", 31, "float32", "sdpa", (("audio.n_window", 7),)),
+        ("qwen3-omni", 931, "float32", "sdpa", ()),
+        ("qwen3-omni", 800, "bfloat16", "eager", ()),
+        ("qwen3-omni", 57, "bfloat16", "sdpa", ()),
+        ("qwen3-omni", 431, "float32", "math", (("audio.conv_chunksize", 2),)),
     ],
 )
-def test_audio_encoder(mel_frames: int, dtype: str, kind: Any) -> None:
-    """A ragged last chunk, whole chunks, less than one."""
-    encoder = find_audio_encoder(_built(dtype))
-    mel, lengths = torch.randn(SPEC.audio.mel_bins, mel_frames), torch.tensor([mel_frames])
-    after = (lengths - 1) // 2 + 1
-    with _attention(encoder, kind), Executed() as seen:
-        encoder(mel, feature_lens=lengths, aftercnn_lens=after)
-    ours = listed(audio_executed(SPEC.audio, mel_frames, kind, BYTES_PER_ELEMENT[dtype]))
+def test_audio_encoder(
+    family: str, mel_frames: int, dtype: str, kind: Any, changes: tuple[tuple[str, Any], ...]
+) -> None:
+    """A ragged last chunk, whole chunks, less than one; convolutions in batches."""
+    built = _built(family, dtype, *changes)
+    lengths = torch.tensor([mel_frames])
+    mel = torch.zeros(built.spec.audio.mel_bins, mel_frames)
+    with _attention(built.audio, kind), Executed() as seen:
+        built.audio(mel, feature_lens=lengths)
+    width = BYTES_PER_ELEMENT[dtype]
+    if family == "qwen2.5-omni":
+        ours = listed(audio_executed(built.spec.audio, mel_frames, kind, width))
+    else:
+        chunks = dict(changes).get("audio.conv_chunksize", 500)
+        ops = qwen3_audio_executed(
+            built.spec.audio, mel_frames, kind, width, convolved_chunks=chunks
+        )
+        ours = listed(ops)
     assert not _unlike(ours, seen.sums)
 
 
 @pytest.mark.parametrize(
-    ("grid", "dtype", "kind"),
+    ("family", "grid", "dtype", "kind", "changes"),
     [
-        ((2, 10, 14), "float32", "sdpa"),
-        ((2, 10, 14), "bfloat16", "sdpa"),
-        ((1, 8, 16), "bfloat16", "eager"),
-        ((2, 6, 10), "float32", "math"),
-        ((1, 2, 2), "float32", "eager"),
-        ((1, 16, 4), "float32", "sdpa"),
+        ("qwen2.5-omni", (2, 10, 14), "float32", "sdpa", ()),
+        ("qwen2.5-omni", (2, 10, 14), "bfloat16", "sdpa", ()),
+        ("qwen2.5-omni", (1, 8, 16), "bfloat16", "eager", ()),
+        ("qwen2.5-omni", (2, 6, 10), "float32", "math", ()),
+        ("qwen2.5-omni", (1, 2, 2), "float32", "eager", ()),
+        ("qwen2.5-omni", (1, 16, 4), "float32", "sdpa", ()),
+        ("qwen2.5-omni", (1, 6, 4), "float32", "sdpa", (("vision.window_size", 28),)),
+        ("qwen3-omni", (2, 6, 8), "float32", "sdpa", ()),
+        ("qwen3-omni", (2, 6, 8), "bfloat16", "sdpa", ()),
+        ("qwen3-omni", (1, 4, 2), "bfloat16", "eager", ()),
     ],
 )
-def test_vision_encoder(grid: tuple[int, int, int], dtype: str, kind: Any) -> None:
-    """Cut windows and whole ones, several grids and one."""
-    encoder, vision = find_vision_encoder(_built(dtype)), SPEC.vision
+def test_vision_encoder(
+    family: str,
+    grid: tuple[int, int, int],
+    dtype: str,
+    kind: Any,
+    changes: tuple[tuple[str, Any], ...],
+) -> None:
+    """Cut windows and whole ones, several grids and one, deepstack."""
+    built = _built(family, dtype, *changes)
+    vision = built.spec.vision
     patch = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
-    pixels, sizes = torch.randn(grid[0] * grid[1] * grid[2], patch), torch.tensor([grid])
-    with _attention(encoder, kind), Executed() as seen:
-        encoder(pixels, grid_thw=sizes)
-    ours = listed(vision_executed(vision, grid, kind, BYTES_PER_ELEMENT[dtype]))
+    pixels, sizes = torch.zeros(grid[0] * grid[1] * grid[2], patch), torch.tensor([grid])
+    with _attention(built.vision, kind), Executed() as seen:
+        built.vision(pixels, grid_thw=sizes)
+    run = vision_executed if family == "qwen2.5-omni" else qwen3_vision_executed
+    ours = listed(run(vision, grid, kind, BYTES_PER_ELEMENT[dtype]))
     assert not _unlike(ours, seen.sums)

@@ -7,7 +7,7 @@ same. Log-mel frames come in float32, as the processor makes them. Reading lengt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from omnizip_cost import formulas
@@ -95,14 +95,23 @@ def audio_executed(
     )
     for module, kernels in ends:
         yield from placed(kernels, "audio_encoder", run, module)
-    for module, kernels in _layer(sound, run, kind):
+    for module, kernels in audio_layer(audio, run, sound.blocks, kind, key_bias=False):
         yield from placed(kernels, "audio_encoder", run, module, 0, audio.layers)
 
 
 def _lengths(sound: _Sound) -> Iterator[Kernel]:
     """Lengths of the chunks and bounds of the blocks, from the length of the sound."""
     c = sound.chunks
-    one = Tensor(1, FLOAT32)
+    yield from lengths_of_chunks(c)
+    yield from _halving(c)
+    yield integers("cumsum", (c,), c)
+    yield integers("constant_pad_nd", (c,), c + 1)
+    yield kernel("_to_copy", "indexing", (Tensor(c + 1, INT64),), Tensor(c + 1, INT32))
+
+
+def lengths_of_chunks(chunks: int) -> Iterator[Kernel]:
+    """Lengths of so many chunks: whole ones, and the rest."""
+    c, one = chunks, Tensor(1, FLOAT32)
     yield kernel("div", "indexing", (Tensor(1, INT64),), one)
     yield kernel("ceil", "indexing", (one,), one)
     yield kernel("_to_copy", "indexing", (one,), Tensor(1, INT64))
@@ -117,10 +126,17 @@ def _lengths(sound: _Sound) -> Iterator[Kernel]:
     yield integers("scalar_tensor", (), 1)
     chosen = (Tensor(c, BOOL), Tensor(1, INT64), Tensor(c, INT64))
     yield kernel("where", "indexing", chosen, Tensor(c, INT64), whole=True)
-    yield from _halving(c)
-    yield integers("cumsum", (c,), c)
-    yield integers("constant_pad_nd", (c,), c + 1)
-    yield kernel("_to_copy", "indexing", (Tensor(c + 1, INT64),), Tensor(c + 1, INT32))
+
+
+def padded_chunks(
+    run: Pass, chunks: int, frames: int, mel_frames: int, mel_bins: int
+) -> Iterator[Kernel]:
+    """Chunks copied side by side into zeros, each as long as the longest."""
+    padded = Tensor(chunks * frames * mel_bins, FLOAT32)
+    heard = Tensor(mel_frames * mel_bins, FLOAT32)
+    yield kernel("full", "layout", (), padded)
+    yield kernel("copy_", "layout", (heard,), heard, times=chunks)
+    yield from cast(padded, run.width, "layout")
 
 
 def _halving(count: int) -> Iterator[Kernel]:
@@ -157,11 +173,7 @@ def _places(sound: _Sound) -> Iterator[Kernel]:
 def _convolutions(sound: _Sound, run: Pass) -> Iterator[Kernel]:
     """Chunks padded side by side, two convolutions, positions added, padding dropped."""
     d, mel, c, s = sound.audio.hidden_size, sound.audio.mel_bins, sound.chunks, sound.strided
-    padded = Tensor(c * sound.frames * mel, FLOAT32)
-    frames = Tensor(sound.mel_frames * mel, FLOAT32)
-    yield kernel("full", "layout", (), padded)
-    yield kernel("copy_", "layout", (frames,), frames, times=c)
-    yield from cast(padded, run.width, "layout")
+    yield from padded_chunks(run, c, sound.frames, sound.mel_frames, mel)
     real = Tensor(c * sound.frames, BOOL)
     yield integers("arange", (), sound.frames)
     yield kernel("lt", "indexing", (Tensor(sound.frames, INT64), Tensor(c, INT64)), real)
@@ -196,29 +208,27 @@ def _pooling(sound: _Sound, run: Pass) -> Iterator[Kernel]:
     yield kernel("div", "pooling", (x,), x)
 
 
-def _layer(
-    sound: _Sound, run: Pass, kind: AttentionKind
-) -> tuple[tuple[str, Iterator[Kernel]], ...]:
-    audio, n = sound.audio, sound.n
-    d = audio.hidden_size
+def audio_layer(
+    audio: AudioEncoderSpec,
+    run: Pass,
+    blocks: Sequence[int],
+    kind: AttentionKind,
+    *,
+    key_bias: bool,
+) -> Iterator[tuple[str, Iterator[Kernel]]]:
+    """One layer of either family; queries and values have a bias, keys in Qwen3-Omni alone."""
+    n, d = sum(blocks), audio.hidden_size
     heads = Heads(heads=audio.heads, kv_heads=audio.heads, head_dim=d // audio.heads, causal=False)
-    return (
-        ("layer_norm", layer_norm(run, n, d)),
-        ("projection", _inputs(run, n, d)),
-        ("attention", block_attention(run.width, heads, sound.blocks, kind)),
-        ("attention", _blocks(run, len(sound.blocks), n * d)),
-        ("projection", linear(run, "projection", n, d, d, bias=True)),
-        ("residual", residual(run, n, d)),
-        ("layer_norm", layer_norm(run, n, d)),
-        ("ffn", plain_ffn(run, n, d, audio.intermediate_size)),
-        ("residual", residual(run, n, d)),
-    )
-
-
-def _inputs(run: Pass, n: int, d: int) -> Iterator[Kernel]:
-    """Queries, keys (without a bias) and values."""
-    for bias in (True, False, True):
-        yield from linear(run, "projection", n, d, d, bias=bias)
+    yield "layer_norm", layer_norm(run, n, d)
+    for bias in (True, key_bias, True):
+        yield "projection", linear(run, "projection", n, d, d, bias=bias)
+    yield "attention", block_attention(run.width, heads, blocks, kind)
+    yield "attention", _blocks(run, len(blocks), n * d)
+    yield "projection", linear(run, "projection", n, d, d, bias=True)
+    yield "residual", residual(run, n, d)
+    yield "layer_norm", layer_norm(run, n, d)
+    yield "ffn", plain_ffn(run, n, d, audio.intermediate_size)
+    yield "residual", residual(run, n, d)
 
 
 def _blocks(run: Pass, blocks: int, numbers: int) -> Iterator[Kernel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,8 @@ from omnizip_cost.cost.executed.families import why_unlisted
 from omnizip_cost.cost.executed.ideal import ideal_decoder
 from omnizip_cost.cost.executed.ideal_encoders import ideal_encoders
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
+from omnizip_cost.cost.executed.qwen3_audio import CONVOLVED_CHUNKS, qwen3_audio_executed
+from omnizip_cost.cost.executed.qwen3_vision import qwen3_vision_executed
 from omnizip_cost.cost.executed.vision import vision_executed
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec
@@ -20,9 +23,6 @@ from omnizip_cost.units import BYTES_PER_ELEMENT
 from omnizip_cost.workload.workload import Workload
 
 Engine = Literal["stock", "ideal"]
-
-ENCODER_FAMILIES = ("qwen2.5-omni",)
-"""Families whose encoders are listed as executed; for others bytes and kernels are unknown."""
 
 _ENGINES: dict[str, Engine] = {"torch": "stock", "sdpa": "stock", "hardware": "ideal"}
 
@@ -90,13 +90,22 @@ def executed_listing(
     else:
         unlisted += ["llm", "lm_head"]
     if clip is not None and isinstance(spec, ThinkerSpec):
-        if spec.family in ENCODER_FAMILIES:
-            ops += audio_executed(spec.audio, clip.mel_frames, attention, width)
-            ops += vision_executed(spec.vision, clip.grid_thw, attention, width)
-        else:
-            unlisted += ["audio_encoder"] * bool(clip.mel_frames)
-            unlisted += ["vision_encoder"] * (clip.grid_thw is not None)
+        ops += _encoders(spec, clip, attention, width)
     return Listing(engine=engine, ops=tuple(ops), unlisted=tuple(unlisted))
+
+
+def _encoders(
+    spec: ThinkerSpec, clip: Workload, attention: AttentionKind, width: int
+) -> Iterator[ExecutedOp]:
+    if spec.family == "qwen2.5-omni":
+        yield from audio_executed(spec.audio, clip.mel_frames, attention, width)
+        yield from vision_executed(spec.vision, clip.grid_thw, attention, width)
+    else:
+        chunks = spec.config.get("audio_config", {}).get("conv_chunksize") or CONVOLVED_CHUNKS
+        yield from qwen3_audio_executed(
+            spec.audio, clip.mel_frames, attention, width, convolved_chunks=chunks
+        )
+        yield from qwen3_vision_executed(spec.vision, clip.grid_thw, attention, width)
 
 
 def _check(

@@ -36,6 +36,7 @@ ATTENTION_KINDS: tuple[AttentionKind, ...] = ("sdpa", "math", "eager")
 _PER_RESULT = {
     "add": 1,
     "sub": 1,
+    "rsub": 1,
     "mul": 1,
     "div": 1,
     "neg": 1,

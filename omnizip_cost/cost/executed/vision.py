@@ -44,7 +44,7 @@ _COMPONENT = "vision_encoder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Video:
+class Video:
     """Sizes of one video in the encoder."""
 
     vision: VisionEncoderSpec
@@ -93,11 +93,11 @@ def vision_executed(
     if grid_thw is None:
         return
     time, height, across = grid_thw
-    video = _Video(vision=vision, time=time, height=height, width=across)
+    video = Video(vision=vision, time=time, height=height, width=across)
     run = single_call(video.n, width)
     d = vision.hidden_size
     ends: tuple[tuple[str, Iterator[Kernel]], ...] = (
-        ("places", _places(video)),
+        ("places", patch_places(video)),
         ("windows", _window_order(video)),
         ("convolution", _patches(video, run)),
         ("rotary_table", _rotary_table(video)),
@@ -109,7 +109,7 @@ def vision_executed(
     parts: tuple[tuple[str, Iterator[Kernel]], ...] = (
         ("rms_norm", rms_norm(run, video.n, d)),
         ("projection", _inputs(run, video.n, d)),
-        ("rotary", _rotations(video, run)),
+        ("rotary", rotations(video, run)),
         ("projection", linear(run, "projection", video.n, d, d, bias=True)),
         ("residual", residual(run, video.n, d)),
         ("rms_norm", rms_norm(run, video.n, d)),
@@ -122,12 +122,12 @@ def vision_executed(
     for whole, group in groupby(range(vision.layers), lambda i: i in vision.full_attention_layers):
         layers = sum(1 for _ in group)
         blocks = video.grids if whole else video.windows
-        kernels = _attention(video, run, blocks, kind)
+        kernels = separate_attention(video, run, blocks, kind)
         yield from placed(kernels, _COMPONENT, run, "attention", first, layers)
         first += layers
 
 
-def _places(video: _Video) -> Iterator[Kernel]:
+def patch_places(video: Video) -> Iterator[Kernel]:
     """Row and column of each patch, in the order of the merger; bounds of the grids."""
     grid, n, time = video.grid, video.n, video.time
     for side in (video.height, video.width):
@@ -143,7 +143,7 @@ def _places(video: _Video) -> Iterator[Kernel]:
     yield kernel("constant_pad_nd", "indexing", (Tensor(time, INT32),), Tensor(time + 1, INT32))
 
 
-def _window_order(video: _Video) -> Iterator[Kernel]:
+def _window_order(video: Video) -> Iterator[Kernel]:
     """Tokens sorted by window: the grid padded to whole windows (one more where it fits)."""
     vision, merged = video.vision, video.merged
     side = (vision.window_pixels or 0) // vision.merge_size // vision.patch_size
@@ -154,7 +154,7 @@ def _window_order(video: _Video) -> Iterator[Kernel]:
     filled = Tensor(padded, BOOL)
     yield integers("arange", (), merged)
     yield integers("constant_pad_nd", (merged,), padded)
-    if across[1] > 1:
+    if across[1] > 1 and side > 1:
         yield integers("clone", (padded,), padded)
     for _ in ("how many in each", "which"):
         yield kernel("ne", "indexing", (Tensor(padded, INT64),), filled)
@@ -169,7 +169,7 @@ def _window_order(video: _Video) -> Iterator[Kernel]:
     yield integers("sort", (merged,), merged, merged)
 
 
-def _patches(video: _Video, run: Pass) -> Iterator[Kernel]:
+def _patches(video: Video, run: Pass) -> Iterator[Kernel]:
     """Patches to the encoder's width, then sorted by window."""
     vision = video.vision
     patch = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
@@ -181,8 +181,16 @@ def _patches(video: _Video, run: Pass) -> Iterator[Kernel]:
     yield lookup(x, Tensor(video.merged, INT64), "layout")
 
 
-def _rotary_table(video: _Video) -> Iterator[Kernel]:
-    """Cosines and sines of rows and columns, sorted by window; in float32."""
+def _rotary_table(video: Video) -> Iterator[Kernel]:
+    """Cosines and sines of rows and columns, sorted by window."""
+    yield from rotary_angles(video)
+    table = Tensor(video.n * (video.head_dim // 4) * 4, FLOAT32)
+    for _ in ("cos", "sin"):
+        yield lookup(table, Tensor(video.merged, INT64), "rotary")
+
+
+def rotary_angles(video: Video) -> Iterator[Kernel]:
+    """Cosines and sines of rows and columns, in float32."""
     n, quarter = video.n, video.head_dim // 4
     places, angles = Tensor(2 * n, FLOAT32), Tensor(2 * n * quarter, FLOAT32)
     table = Tensor(n * 4 * quarter, FLOAT32)
@@ -193,7 +201,6 @@ def _rotary_table(video: _Video) -> Iterator[Kernel]:
         yield kernel("mul", "rotary", (angles,), angles)
         yield kernel("cat", "rotary", (angles,), angles)
         yield kernel("cat", "rotary", (table,), table)
-        yield lookup(table, Tensor(video.merged, INT64), "rotary")
 
 
 def _inputs(run: Pass, n: int, d: int) -> Iterator[Kernel]:
@@ -201,7 +208,7 @@ def _inputs(run: Pass, n: int, d: int) -> Iterator[Kernel]:
         yield from linear(run, "projection", n, d, d, bias=True)
 
 
-def _rotations(video: _Video, run: Pass) -> Iterator[Kernel]:
+def rotations(video: Video, run: Pass) -> Iterator[Kernel]:
     """Queries and keys turned in float32."""
     x = run.numbers(video.n * video.vision.hidden_size)
     wide, table = Tensor(x.numbers, FLOAT32), Tensor(video.n * video.head_dim, FLOAT32)
@@ -211,8 +218,8 @@ def _rotations(video: _Video, run: Pass) -> Iterator[Kernel]:
         yield from cast(wide, run.width, "rotary")
 
 
-def _attention(
-    video: _Video, run: Pass, blocks: list[int], kind: AttentionKind
+def separate_attention(
+    video: Video, run: Pass, blocks: list[int], kind: AttentionKind
 ) -> Iterator[Kernel]:
     """Each window, or each grid, by itself; then all results put together."""
     vision = video.vision
@@ -223,7 +230,7 @@ def _attention(
     yield kernel("cat", "layout", (x,), x)
 
 
-def _merger(video: _Video, run: Pass) -> Iterator[Kernel]:
+def _merger(video: Video, run: Pass) -> Iterator[Kernel]:
     """Four patches to one token of the decoder's width, back in the video's order."""
     vision, merged = video.vision, video.merged
     wide = vision.hidden_size * vision.merge_size**2
