@@ -15,6 +15,7 @@ WORDS = {
     "cache": "copies into the cache",
     "connector": "connector",
     "convolution": "convolutions",
+    "deepstack": "visual features added",
     "embedding": "token embedding",
     "ffn": "FFN",
     "indexing": "lengths and places",
@@ -102,6 +103,14 @@ def _unseen(rows: list[AccountRow]) -> Iterator[str]:
             f"the bytes ({fixed(theirs / GIGA)} GB) in "
             f"{_sum(row.kernels for row in listed):,} of {kernels:,} kernels, with "
             f"{unseen / work:.2%} of the arithmetic."
+        )
+
+
+def _grouped(rows: list[AccountRow]) -> Iterator[str]:
+    if any("_grouped_mm" in (row.aten or "") for row in rows):
+        yield (
+            "Experts run as grouped products, for which torch's counter has no formula: it would "
+            "leave out their FLOPs, which are counted here."
         )
 
 

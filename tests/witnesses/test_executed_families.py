@@ -20,6 +20,8 @@ from omnizip_cost.cost import CONVENTIONS
 from omnizip_cost.cost.account import account
 from omnizip_cost.cost.account_notes import standouts
 from omnizip_cost.cost.executed.decoder import decoder_executed
+from omnizip_cost.cost.executed.modules import added_features
+from omnizip_cost.cost.executed.op import placed, single_call
 from omnizip_cost.specs import ModelSpec, ThinkerSpec, spec_from_config
 from omnizip_cost.units import BYTES_PER_ELEMENT
 
@@ -163,3 +165,39 @@ def test_text_model_with_experts(dtype: str, attention: str, changes: dict[str, 
         for mine, theirs in unlike.values():
             assert theirs.flops == 0 < mine.flops
             assert mine == theirs._replace(flops=mine.flops)
+
+
+def test_visual_features_added_to_the_first_layers() -> None:
+    """The difference that they make to a prefill; one set of them, after the first layer."""
+    spec, real = _experts("float32", "sdpa", {})
+    n, video, d = 37, 12, spec.text.hidden_size
+    mask = (torch.arange(n) < video)[None]
+    sums = []
+    for features in (None, [torch.zeros(video, d)]):
+        places = torch.zeros(3, 1, n, dtype=torch.long)
+        with Executed() as seen, torch.no_grad():
+            real(
+                inputs_embeds=torch.zeros(1, n, d),
+                position_ids=places,
+                use_cache=False,
+                visual_pos_masks=mask,
+                deepstack_visual_embeds=features,
+            )
+        sums.append(seen.sums)
+    ours = listed(placed(added_features(single_call(n, 4), video, d), "llm", single_call(n, 4), ""))
+    without, added = sums
+    for name, one in ours.items():
+        assert without.get(name, Sum()).plus(one) == added[name]
+    assert {name for name in added if added[name] != without.get(name)} == set(ours)
+
+
+def test_a_clip_on_qwen3_omni_is_listed_whole() -> None:
+    spec = oz.load_spec("qwen3-omni-30b-a3b")
+    clip = oz.workload(spec, seconds=4, pixels=(256, 256))
+    rows = account(spec, oz.plan("full", clip, spec), "torch", STEPS, clip)
+    assert all(row.bytes_moved and row.kernels for row in rows)
+    (features,) = [row for row in rows if row.operator == "deepstack"]
+    assert features.kernels == 4 * 3
+    assert {row.component for row in rows} == {
+        "llm", "lm_head", "audio_encoder", "vision_encoder"
+    }  # fmt: skip

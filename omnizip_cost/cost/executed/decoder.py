@@ -11,6 +11,7 @@ from omnizip_cost.cost.executed.attention import Heads, attention, eager_mask
 from omnizip_cost.cost.executed.experts import grouped_experts, router
 from omnizip_cost.cost.executed.families import STOCK, Stock, rotary_table
 from omnizip_cost.cost.executed.modules import (
+    added_features,
     cache_update,
     embedding,
     gated_ffn,
@@ -18,10 +19,18 @@ from omnizip_cost.cost.executed.modules import (
     residual,
     rms_norm,
 )
-from omnizip_cost.cost.executed.op import AttentionKind, ExecutedOp, Kernel, Pass, kernel, placed
+from omnizip_cost.cost.executed.op import (
+    AttentionKind,
+    ExecutedOp,
+    Kernel,
+    Pass,
+    kernel,
+    placed,
+    single_call,
+)
 from omnizip_cost.cost.executed.passes import passes, prompt_tokens, whole_groups
 from omnizip_cost.cost.executed.rotary import rotation
-from omnizip_cost.specs.spec import ModelSpec, TextSpec
+from omnizip_cost.specs.spec import ModelSpec, TextSpec, ThinkerSpec
 
 
 def decoder_executed(
@@ -58,10 +67,24 @@ def decoder_executed(
                 yield from placed(eager_mask(run), "llm", run, "mask")
             seen.add((group.tokens, run.phase))
             yield from _layers(text, STOCK[spec.family], group, run, attention_kind)
+    yield from _deepstack(spec, plan, width)
     for run in passes(groups[-1].tokens, decode_steps, convention, width):
         norm = rms_norm(run, run.rows, text.hidden_size)
         yield from placed(norm, "llm", run, "rms_norm")
         yield from placed(_head(text, run), "lm_head", run, "lm_head")
+
+
+def _deepstack(spec: ModelSpec, plan: Plan, width: int) -> Iterator[ExecutedOp]:
+    """Features of the vision encoder added to the video tokens after each of the first layers."""
+    if not isinstance(spec, ThinkerSpec) or not plan.windows or not plan.video_tokens:
+        return
+    whole = plan.fastv_layer is not None
+    video = plan.video_tokens if whole else round(plan.video_kept)
+    for n in plan.layer_tokens[: spec.vision.deepstack_mergers_run]:
+        run = single_call(n, width)
+        yield from placed(
+            added_features(run, video, spec.text.hidden_size), "llm", run, "deepstack"
+        )
 
 
 def _head(text: TextSpec, run: Pass) -> Iterator[Kernel]:

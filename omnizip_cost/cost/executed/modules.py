@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omnizip_cost import formulas
-from omnizip_cost.cost.executed.op import FLOAT32, INT64, Kernel, Pass, Tensor, kernel
+from omnizip_cost.cost.executed.op import BOOL, FLOAT32, INT64, Kernel, Pass, Tensor, kernel
 
 
 def cast(numbers: Tensor, width: int, operator: str) -> Iterator[Kernel]:
@@ -92,3 +92,12 @@ def plain_ffn(run: Pass, rows: int, d: int, m: int) -> Iterator[Kernel]:
 def lookup(source: Tensor, places: Tensor, operator: str, aten: str = "index") -> Kernel:
     """Rows of a tensor taken at some places: as much is read as is written."""
     return kernel(aten, operator, (source, places), source)
+
+
+def added_features(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
+    """Features added to some of the rows, in a copy of all (``_deepstack_process``)."""
+    x, mask, part = run.numbers(run.rows * d), Tensor(run.rows, BOOL), run.numbers(rows * d)
+    yield kernel("clone", "deepstack", (x,), x)
+    yield lookup(part, mask, "deepstack")
+    yield kernel("add", "deepstack", (part, part), part)
+    yield kernel("index_put_", "deepstack", (mask, part), part)
