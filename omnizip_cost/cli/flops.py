@@ -87,6 +87,8 @@ def flops_command(
     kernels go, and what torch's FLOP counter does not see.
 
     Example: `omnizip-cost flops --model qwen2.5-omni-7b --tokens 10004 --method all`
+
+    Example: `omnizip-cost flops --model qwen2.5-omni-7b --tokens 10004 --components`
     """
     from omnizip_cost.cost import require_conventions
     from omnizip_cost.specs import load_spec
