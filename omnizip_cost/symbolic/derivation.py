@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import sympy
+
 from omnizip_cost.symbolic.letters import MEANINGS, Expression
 
 
@@ -15,6 +17,49 @@ class Step:
     says: str
     expression: Expression
     """An equation, or a tuple of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitStep(Step):
+    """What an expression comes to as one letter vanishes or grows without bound."""
+
+    of: Expression
+    letter: Expression
+    place: Expression
+    value: Expression
+
+
+def limit_step(
+    says: str,
+    name: Expression,
+    of: Expression,
+    letter: Expression,
+    place: Expression,
+    value: Expression = None,
+) -> LimitStep:
+    """Take a limit.
+
+    Parameters
+    ----------
+    name
+        What the expression is called in the equation.
+    of
+        The expression itself.
+    place
+        0, from above, or infinity.
+    value
+        The limit as it is best written; None: as it comes out. A check proves that it is so.
+    """
+    direction = "-" if place == sympy.oo else "+"
+    said = sympy.limit(of, letter, place, direction) if value is None else sympy.sympify(value)
+    return LimitStep(
+        says=says,
+        expression=sympy.Eq(sympy.Limit(name, letter, place, direction), said, evaluate=False),
+        of=of,
+        letter=letter,
+        place=place,
+        value=said,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +105,7 @@ class Derivation:
     assumptions: tuple[str, ...]
     steps: tuple[Step, ...]
     result: Step
-    limits: tuple[Step, ...]
+    limits: tuple[LimitStep, ...]
     forms: tuple[Form, ...]
     source: str
 

@@ -82,7 +82,7 @@ def _table(numbers: Sequence[NumberRow]) -> Iterator[str]:
     yield rf"\paragraph{{Numbers.}} {numbers[0].tokens:,} tokens."
     yield r"\begin{center}\footnotesize"
     yield rf"\begin{{tabular}}{{p{{0.38\textwidth}}r{'r' * len(models)}}}"
-    yield " & ".join(["", "$r$", *map(escaped, models)]) + r" \\ \hline"
+    yield " & ".join(["", "$r$", *map(escaped, models)]) + r" \\ \hline\noalign{\smallskip}"
     for (statement, ratio), cells in by_model(numbers).items():
         kept = "" if ratio is None else f"{ratio:g}"
         told = [escaped(cells[model].written) for model in models]

@@ -13,7 +13,7 @@ from omnizip_cost.compression import make_plan
 from omnizip_cost.cost import CostRow, count
 from omnizip_cost.specs import load_spec
 from omnizip_cost.specs.spec import ModelSpec
-from omnizip_cost.symbolic.derivation import Check
+from omnizip_cost.symbolic.derivation import Check, LimitStep
 from omnizip_cost.symbolic.letters import Expression, R, Values, n, put, r, spec_values
 from omnizip_cost.workload.workload import bare_workload
 
@@ -74,6 +74,20 @@ def proof(says: str, *differences: Expression) -> Check:
     return Check(says=says, points=0, worst=0.0 if proved else 1.0)
 
 
+def limits_proved(limits: Iterable[LimitStep]) -> Check:
+    """Take every limit anew and prove that it is what is written."""
+    return proof(
+        "limits as written",
+        *(
+            sympy.limit(
+                limit.of, limit.letter, limit.place, "-" if limit.place == sympy.oo else "+"
+            )
+            - limit.value
+            for limit in limits
+        ),
+    )
+
+
 def _vanishes(difference: Expression) -> bool:
     """Whether an expression is zero for all values: its numerator expanded, else simplified."""
     numerator = sympy.expand(sympy.numer(sympy.together(difference)))
@@ -98,7 +112,7 @@ def bracketed(
         down, of the other (or zero) at the length rounded up.
     """
     wrong, points = 0, 0
-    for model in models:
+    for model in models:  # at least one of them must have such a length
         for ratio in ratios if root.has(r) else ratios[:1]:
             values = {**spec_values(_spec(model)), r: sympy.Rational(ratio), **(more or {})}
             length = put(root, values)
@@ -108,7 +122,8 @@ def bracketed(
             low, high = surplus(model, below, ratio) if below else 0, surplus(model, above, ratio)
             wrong += low * high > 0
             points += 1
-    return Check(says=says, points=points, worst=float(wrong), held="so it is")
+    found = float(wrong) if points else 1.0
+    return Check(says=says, points=points, worst=found, held="so it is")
 
 
 def agree(

@@ -15,7 +15,7 @@ from omnizip_cost.errors import InvalidValueError, UnknownNameError, Unsupported
 from omnizip_cost.specs.spec import DecoderSpec, ExpertsSpec
 from omnizip_cost.symbolic import TOPICS, Point, checks, derivation, derivation_rows, number_rows
 from omnizip_cost.symbolic.letters import MEANINGS, A, B, K, R, T, h, m, n, r, s_1, s_2, spec_values
-from omnizip_cost.symbolic.topics import crossover, decode, exact, fastv, speedup
+from omnizip_cost.symbolic.topics import break_even, crossover, decode, exact, fastv, speedup
 from omnizip_cost.symbolic.topics.break_even import pays_from, pays_from_without_fixed_part
 from omnizip_cost.symbolic.topics.decode import gain_in_bytes
 from omnizip_cost.symbolic.witness import agree, bracketed, counted, flops, proof
@@ -136,6 +136,34 @@ def test_limits_are_reached_at_extreme_lengths(expression: Any, near: Any, far: 
     found = [float(expression.subs(values).subs(n, place)) for place in (NEAR, FAR)]
     said = [float(sympy.sympify(limit).subs(values)) for limit in (near, far)]
     assert found == pytest.approx(said, rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_limits_as_written_are_reached(topic: str) -> None:
+    """Each limit against its own expression, far out, at one set of odd numbers."""
+    for limit in derivation(topic).limits:
+        place = 10**18 if limit.place == sympy.oo else sympy.Rational(1, 10**18)
+        letters = sorted(
+            (limit.of.free_symbols | limit.value.free_symbols) - {limit.letter}, key=str
+        )
+        values = {letter: 3 + 2 * number for number, letter in enumerate(letters)}
+        values |= {r: sympy.Rational(3, 8)} if limit.letter != r else {}
+        found = limit.of.subs(values).subs(limit.letter, place)
+        assert float(found) == pytest.approx(float(limit.value.subs(values)), rel=1e-6, abs=1e-12)
+
+
+def test_a_cached_token_of_the_7b_is_57344_bytes() -> None:
+    """Keys and values of 4 heads of 128 in 28 layers, two bytes each."""
+    assert decode._in_letters(decode.cache_bytes()).subs(SIZES) == 2 * 28 * 4 * 128 * 2 == 57_344
+
+
+@pytest.mark.parametrize("kept", [0.25, 0.35, 0.45, 0.6])
+def test_omnizips_line_gives_the_plans_own_pruning(kept: float) -> None:
+    """On 60 s in the paper's windows, whole tokens apart."""
+    work = oz.workload(SEVEN, seconds=60, pixels=(252, 448))
+    plan = oz.plan("omnizip", work, SEVEN, retained=kept)
+    ours = break_even.audio_pruning().subs({**break_even.WINDOW, r: kept})
+    assert float(ours) == pytest.approx(plan.rho_a, abs=2e-3)
 
 
 def test_decode_inside_leaves_nothing_of_the_gain() -> None:

@@ -26,8 +26,9 @@ from omnizip_cost.symbolic.document import escaped
 MACROS = {
     "alpha", "author", "begin", "bullet", "date", "documentclass", "emph", "end", "ensuremath",
     "epsilon", "footnotesize", "frac", "hline", "infty", "item", "labelitemi", "left", "leq", "lim",
-    "maketitle", "mathrm", "paragraph", "phi", "qquad", "renewcommand", "rho", "right", "section",
-    "small", "sqrt", "sum", "textasciicircum", "texttt", "textwidth", "title", "to", "usepackage",
+    "maketitle", "mathrm", "noalign", "paragraph", "phi", "qquad", "renewcommand", "rho", "right",
+    "section", "small", "smallskip", "sqrt", "sum", "textasciicircum", "texttt", "textwidth",
+    "title", "to", "usepackage",
 }  # fmt: skip
 """All that LaTeX with amsmath knows, and nothing else is written."""
 

@@ -11,7 +11,7 @@ from omnizip_cost.compression import make_plan
 from omnizip_cost.compression.counts import ANCHOR_SHARE
 from omnizip_cost.cost import CONVENTIONS, break_even, selection_ops
 from omnizip_cost.specs import load_spec
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import (
     A,
     B,
@@ -36,7 +36,15 @@ from omnizip_cost.symbolic.letters import (
     spec_values,
 )
 from omnizip_cost.symbolic.stack import Quadratic, head, layer, prefill
-from omnizip_cost.symbolic.witness import LENGTHS, agree, counted, exactly, flops, proof
+from omnizip_cost.symbolic.witness import (
+    LENGTHS,
+    agree,
+    counted,
+    exactly,
+    flops,
+    limits_proved,
+    proof,
+)
 from omnizip_cost.units import TERA
 from omnizip_cost.workload import workload
 
@@ -190,21 +198,21 @@ def derive() -> Derivation:
             expression=sympy.Eq(name("n_pay"), pays_from_without_fixed_part(), evaluate=False),
         ),
         limits=(
-            Step(
-                says="Cost over saving, long prompts: a ratio of the two squared terms.",
-                expression=sympy.Eq(
-                    sympy.Limit(spent / saved(), n, sympy.oo, "-"),
-                    s_2 / (B * (1 - r**2)),
-                    evaluate=False,
-                ),
+            limit_step(
+                "Cost over saving, long prompts: a ratio of the two squared terms.",
+                spent / saved(),
+                spent / saved(),
+                n,
+                sympy.oo,
+                s_2 / (B * (1 - r**2)),
             ),
-            Step(
-                says="Without a fixed part, short prompts: a ratio of the two linear ones.",
-                expression=sympy.Eq(
-                    sympy.Limit(omnizip / saved(), n, 0),
-                    s_1 / (A * (1 - r)),
-                    evaluate=False,
-                ),
+            limit_step(
+                "Without a fixed part, short prompts: a ratio of the two linear ones.",
+                omnizip / saved(),
+                omnizip / saved(),
+                n,
+                0,
+                s_1 / (A * (1 - r)),
             ),
         ),
         forms=(
@@ -332,12 +340,7 @@ def verify() -> tuple[Check, ...]:
             "FastV's saving = its cost at its n_pay",
             (fastv_saved() - fastv_cost()).subs(n, _in_letters(fastv_pays_to())),
         ),
-        proof(
-            "both limits",
-            sympy.limit((s_1 * n + s_2 * n**2 + s_0) / saved(), n, sympy.oo)
-            - s_2 / (B * (1 - r**2)),
-            sympy.limit((s_1 * n + s_2 * n**2) / saved(), n, 0) - s_1 / (A * (1 - r)),
-        ),
+        limits_proved(derive().limits),
         _searched(),
         _selected(),
     )

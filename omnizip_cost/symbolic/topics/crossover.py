@@ -10,10 +10,10 @@ import sympy
 from omnizip_cost.compression import make_plan
 from omnizip_cost.cost import CONVENTIONS, decoder_ops
 from omnizip_cost.specs import load_spec
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import Expression, T, d, m, n
 from omnizip_cost.symbolic.stack import attention, feed_forward, head, layer, matrices
-from omnizip_cost.symbolic.witness import bracketed, proof
+from omnizip_cost.symbolic.witness import bracketed, limits_proved, proof
 from omnizip_cost.workload.workload import bare_workload
 
 SHOWN = ("eq9", "torch", "hardware")
@@ -110,14 +110,7 @@ def derive() -> Derivation:
             ),
         ),
         limits=tuple(
-            Step(
-                says=says,
-                expression=sympy.Eq(
-                    sympy.Limit(sympy.Symbol("share"), n, place),
-                    sympy.limit(share, n, place),
-                    evaluate=False,
-                ),
-            )
+            limit_step(says, sympy.Symbol("share"), share, n, place)
             for says, place in (
                 ("Short prompts: attention vanishes.", 0),
                 ("Long prompts: attention is everything.", sympy.oo),
@@ -179,4 +172,5 @@ def verify() -> tuple[Check, ...]:
         proof("under Eq. 9: n_ffn = m", overtakes_ffn("eq9") - m),
         proof("under Eq. 9: n_lin = 2 d + m", overtakes_matrices("eq9") - (2 * d + m)),
         *checks,
+        limits_proved(derive().limits),
     )

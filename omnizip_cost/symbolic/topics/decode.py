@@ -9,7 +9,7 @@ import sympy
 
 from omnizip_cost.cost import CONVENTIONS
 from omnizip_cost.specs import load_spec, parameter_counts
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import (
     Expression,
     R,
@@ -18,6 +18,7 @@ from omnizip_cost.symbolic.letters import (
     W,
     c,
     d,
+    i,
     kv,
     m,
     n,
@@ -26,7 +27,7 @@ from omnizip_cost.symbolic.letters import (
     u,
 )
 from omnizip_cost.symbolic.stack import decode, matrices, prefill
-from omnizip_cost.symbolic.witness import DECODED, agree, counted, flops, proof
+from omnizip_cost.symbolic.witness import DECODED, agree, counted, flops, limits_proved, proof
 from omnizip_cost.units import BYTES_PER_ELEMENT
 
 SHOWN = ("eq9", "torch")
@@ -135,7 +136,7 @@ def derive() -> Derivation:
                 ),
             ),
             Step(
-                says="of which compression leaves",
+                says="so that compression gains, prefill and decode together,",
                 expression=sympy.Eq(
                     whole(r, n),
                     sympy.Function("t")(n) / sympy.Function("t")(r * n),
@@ -149,37 +150,19 @@ def derive() -> Derivation:
             expression=sympy.Eq(bytes_gain(r, n), gain_in_bytes()),
         ),
         limits=(
-            Step(
-                says="All tokens dropped.",
-                expression=sympy.Eq(
-                    sympy.Limit(bytes_gain(r, n), r, 0),
-                    sympy.expand(sympy.limit(gain_in_bytes(), r, 0)),
-                    evaluate=False,
-                ),
+            limit_step(
+                "All tokens dropped.", bytes_gain(r, n), gain_in_bytes(), r, 0, 1 + c * n / W
             ),
-            Step(
-                says="Short prompts: weights alone.",
-                expression=sympy.Eq(
-                    sympy.Limit(bytes_gain(r, n), n, 0),
-                    sympy.limit(gain_in_bytes(), n, 0),
-                    evaluate=False,
-                ),
+            limit_step("Short prompts: weights alone.", bytes_gain(r, n), gain_in_bytes(), n, 0),
+            limit_step(
+                "Long prompts: cache alone.", bytes_gain(r, n), gain_in_bytes(), n, sympy.oo
             ),
-            Step(
-                says="Long prompts: cache alone.",
-                expression=sympy.Eq(
-                    sympy.Limit(bytes_gain(r, n), n, sympy.oo, "-"),
-                    sympy.limit(gain_in_bytes(), n, sympy.oo),
-                    evaluate=False,
-                ),
-            ),
-            Step(
-                says="Many decoded tokens: they fill both caches alike, and nothing is gained.",
-                expression=sympy.Eq(
-                    sympy.Limit(whole(r, n), R, sympy.oo, "-"),
-                    sympy.limit(end_to_end(), R, sympy.oo),
-                    evaluate=False,
-                ),
+            limit_step(
+                "Many decoded tokens: they fill both caches alike, and nothing is gained.",
+                whole(r, n),
+                end_to_end(),
+                R,
+                sympy.oo,
             ),
         ),
         forms=(
@@ -255,6 +238,13 @@ def verify() -> tuple[Check, ...]:
             models=("qwen2.5-omni-7b", "qwen2.5-omni-3b", "omni-tiny"),
             lengths=(1,),
         ),
+        proof(
+            "end to end: the bytes of R steps, one by one",
+            step_time()
+            - prefill(CONVENTIONS["hardware"]) / phi
+            - sympy.summation(W + c * (n + i), (i, 1, R)),
+        ),
+        limits_proved(derive().limits),
         proof(
             "Eq. 9's gain per token is that of its widths",
             gain("eq9") - (2 * d + m + n + (R + 1) / 2) / (2 * d + m + r * n + (R + 1) / 2),

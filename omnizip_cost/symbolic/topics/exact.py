@@ -10,10 +10,10 @@ import sympy
 
 from omnizip_cost.cost import CONVENTIONS
 from omnizip_cost.symbolic.choices import NEEDED, Choice, chain, whole
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import Expression, F, L, T, V, d, e, kv, m, n, q
 from omnizip_cost.symbolic.stack import layer, prefill
-from omnizip_cost.symbolic.witness import agree, bracketed, counted, flops, proof
+from omnizip_cost.symbolic.witness import agree, bracketed, counted, flops, limits_proved, proof
 
 SHOWN = ("torch", "hardware")
 TWICE = 2
@@ -86,14 +86,9 @@ def derive() -> Derivation:
             ),
         ]
         for place, end in zip((0, sympy.oo), limits(key), strict=True):
-            ends.append(
-                Step(
-                    says=f"Layers under `{key}`, {'long' if place else 'short'} prompts.",
-                    expression=sympy.Eq(
-                        sympy.Limit(_RATIO(n), n, place, "-" if place else "+"), end, evaluate=False
-                    ),
-                )
-            )
+            says = f"Layers under `{key}`, {'long' if place else 'short'} prompts."
+            whole_ratio = ratio(key, with_head=False)
+            ends.append(limit_step(says, _RATIO(n), whole_ratio, n, place, end))
     steps += [
         Step(
             says=f"Factor {number}: {choice.says} divides prefill by",
@@ -183,6 +178,7 @@ def verify() -> tuple[Check, ...]:
             limits("torch")[0] - short,
             limits("torch")[1] - 2 * q / d,
         ),
+        limits_proved(derive().limits),
         proof(
             "the LM head alone is d V",
             (prefill(CONVENTIONS["hardware"]) - T * layer(CONVENTIONS["hardware"])) - 2 * d * V,

@@ -8,10 +8,10 @@ from functools import cache, partial
 import sympy
 
 from omnizip_cost.cost import CONVENTIONS
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import Expression, K, T, a, b, h, n, r, x
 from omnizip_cost.symbolic.stack import Quadratic, head, layer
-from omnizip_cost.symbolic.witness import agree, counted, flops, proof
+from omnizip_cost.symbolic.witness import agree, counted, flops, limits_proved, proof
 
 SHOWN = ("eq9", "torch", "hardware")
 LAYER = 5
@@ -72,6 +72,7 @@ def _in_letters(expression: Expression, convention: str) -> Expression:
 def derive() -> Derivation:
     """Cost, quotient, its bound, the ratio of equal cost, the memory beside it."""
     name = sympy.Symbol
+    gain = sympy.Function("S")
     bound = sympy.factor(sympy.limit(speedup(), r, 0))
     return Derivation(
         name="fastv",
@@ -92,13 +93,10 @@ def derive() -> Derivation:
             ),
             Step(
                 says="Speed-up over T layers on all tokens.",
-                expression=sympy.Eq(sympy.Function("S")(r, n), speedup(), evaluate=False),
+                expression=sympy.Eq(gain(r, n), speedup(), evaluate=False),
             ),
-            Step(
-                says="However much is dropped, K layers stay.",
-                expression=sympy.Eq(
-                    sympy.Limit(sympy.Function("S")(r, n), r, 0), bound, evaluate=False
-                ),
+            limit_step(
+                "However much is dropped, K layers stay.", gain(r, n), speedup(), r, 0, bound
             ),
             Step(
                 says="A method that prunes to r before layer 1 costs T layers on r n tokens; FastV "
@@ -124,24 +122,24 @@ def derive() -> Derivation:
         result=Step(
             says="In the decoder's layers FastV gains at most T / K, whatever it drops and however "
             "long the prompt.",
-            expression=sympy.Le(sympy.Function("S")(r, n), bound, evaluate=False),
+            expression=sympy.Le(gain(r, n), bound, evaluate=False),
         ),
         limits=(
-            Step(
-                says="Short prompts: matrices alone.",
-                expression=sympy.Eq(
-                    sympy.Limit(sympy.Function("S")(r, n), n, 0),
-                    T / (K + (T - K) * r),
-                    evaluate=False,
-                ),
+            limit_step(
+                "Short prompts: matrices alone.",
+                gain(r, n),
+                speedup(),
+                n,
+                0,
+                T / (K + (T - K) * r),
             ),
-            Step(
-                says="Long prompts: pairs alone.",
-                expression=sympy.Eq(
-                    sympy.Limit(sympy.Function("S")(r, n), n, sympy.oo, "-"),
-                    T / (K + (T - K) * r**2),
-                    evaluate=False,
-                ),
+            limit_step(
+                "Long prompts: pairs alone.",
+                gain(r, n),
+                speedup(),
+                n,
+                sympy.oo,
+                T / (K + (T - K) * r**2),
             ),
         ),
         forms=(
@@ -207,10 +205,6 @@ def verify() -> tuple[Check, ...]:
             one(least_ratio() * n) * T - K * one(),
         ),
         proof("the speed-up is the quotient of the costs", speedup() - T * one() / cost()),
-        proof(
-            "the three limits",
-            sympy.limit(speedup(), r, 0) - T / K,
-            sympy.limit(speedup(), n, 0) - T / (K + (T - K) * r),
-            sympy.limit(speedup(), n, sympy.oo) - T / (K + (T - K) * r**2),
-        ),
+        proof("the bound is T / K", sympy.limit(speedup(), r, 0) - T / K),
+        limits_proved(derive().limits),
     )

@@ -8,10 +8,10 @@ from functools import cache, partial
 import sympy
 
 from omnizip_cost.cost import CONVENTIONS
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import A, B, C, Expression, R, d, m, n, r
 from omnizip_cost.symbolic.stack import Quadratic, decode, prefill
-from omnizip_cost.symbolic.witness import DECODED, agree, counted, flops, proof
+from omnizip_cost.symbolic.witness import DECODED, agree, counted, flops, limits_proved, proof
 
 SHOWN = ("eq9", "torch", "hardware")
 S = sympy.Function("S")
@@ -111,16 +111,16 @@ def derive() -> Derivation:
             expression=sympy.Eq(S(r, n), general()),
         ),
         limits=(
-            _limit("Short prompts: matrices alone.", S(r, n), general(), n, 0),
-            _limit("Long prompts: pairs alone.", S(r, n), general(), n, sympy.oo),
-            _limit(
+            limit_step("Short prompts: matrices alone.", S(r, n), general(), n, 0),
+            limit_step("Long prompts: pairs alone.", S(r, n), general(), n, sympy.oo),
+            limit_step(
                 "With logits of one position (C > 0) the shortest prompts gain nothing.",
                 sympy.Function("S_C")(r, n),
                 with_constant,
                 n,
                 0,
             ),
-            _limit(
+            limit_step(
                 "With R decoded tokens inside, Eq. 9's gain goes to nothing as R grows.",
                 sympy.Function("S_R")(r, n),
                 decoding,
@@ -150,20 +150,6 @@ def derive() -> Derivation:
     )
 
 
-def _limit(
-    says: str, name: Expression, expression: Expression, letter: Expression, place: Expression
-) -> Step:
-    direction = "-" if place == sympy.oo else "+"
-    return Step(
-        says=says,
-        expression=sympy.Eq(
-            sympy.Limit(name, letter, place, direction),
-            sympy.limit(expression, letter, place, direction),
-            evaluate=False,
-        ),
-    )
-
-
 def verify() -> tuple[Check, ...]:
     """Hold every speed-up against quotients of counts, and halfway against its definition."""
 
@@ -190,5 +176,6 @@ def verify() -> tuple[Check, ...]:
         *checks,
         proof("speed-up at n_half is midway between 1/r and 1/r^2", definition),
         proof("Eq. 9 with all its letters has the same two limits", *at_ends),
+        limits_proved(derive().limits),
         proof("n_half under Eq. 9 = (2 d + m) / r", halfway_of("eq9") - (2 * d + m) / r),
     )
