@@ -24,6 +24,7 @@ from omnizip_cost.cost.executed.op import (
     ExecutedOp,
     Kernel,
     Pass,
+    integers,
     kernel,
     placed,
     single_call,
@@ -102,7 +103,7 @@ def _layers(
         ("projection", _projections(text, stock, run)),
         ("rms_norm", _head_norms(text, run)),
         ("rotary", _rotations(text, stock, run)),
-        ("cache", cache_update(run, text.kv_width)),
+        ("cache", _cached(text, group, run)),
         ("attention", attention(run, heads, attention_kind)),
         ("projection", linear(run, "projection", rows, heads.q, d, bias=text.output_bias)),
         ("residual", residual(run, rows, d)),
@@ -131,6 +132,13 @@ def _projections(text: TextSpec, stock: Stock, run: Pass) -> Iterator[Kernel]:
     widths: tuple[int, ...] = (text.query_width, text.kv_width, text.kv_width)
     for width in (sum(widths),) if stock.fused else widths:
         yield from linear(run, "projection", run.rows, text.hidden_size, width, bias=text.qkv_bias)
+
+
+def _cached(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[Kernel]:
+    """Keys and values appended; a layer that slides brings its window to the device first."""
+    if group.widths.window is not None and run.phase == "prefill":
+        yield integers("_to_copy", (1,), 1, operator="cache")
+    yield from cache_update(run, text.kv_width)
 
 
 def _head_norms(text: TextSpec, run: Pass) -> Iterator[Kernel]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from omnizip_cost.cost.executed.op import Kernel, Pass
+from omnizip_cost.cost.executed.op import AttentionKind, Kernel, Pass
 from omnizip_cost.cost.executed.rotary import (
     counted_positions,
     interleaved_table,
@@ -46,12 +46,27 @@ STOCK: dict[Family, Stock] = {
 """Text models that are listed as executed, by family."""
 
 
-def why_unlisted(spec: ModelSpec) -> str | None:
-    """Say why the operators of a text model are not listed; None where they are."""
+def why_unlisted(
+    spec: ModelSpec, *, attention: AttentionKind = "sdpa", longest: int | None = None
+) -> str | None:
+    """Say why the operators of a text model are not listed; None where they are.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    attention : {"sdpa", "math", "eager"}
+    longest : int, optional
+        Most tokens that its cache comes to hold: below the window a layer that slides is like any
+        other, but for the mask that eager attention adds.
+    """
     if spec.family not in STOCK:
         return f"the text model of family {spec.family} is not listed"
-    if spec.text.sliding_window is not None:
-        return "layers that slide keep a cache and a mask of their own, which are not listed"
+    window = spec.text.sliding_window
+    if window is not None and (attention == "eager" or longest is None or longest >= window):
+        return (
+            f"layers that slide are listed while prompt and answer stay below their window of "
+            f"{window:,} tokens, without eager attention"
+        )
     rope = _rope(spec)
     kind = rope.get("rope_type", rope.get("type")) or "default"
     if kind in _MOVING_TABLES:

@@ -85,7 +85,8 @@ def executed_listing(
         return Listing(engine=engine, ops=tuple(ops))
     ops = []
     unlisted: list[str] = []
-    if why_unlisted(spec) is None:
+    longest = max(plan.layer_tokens) + decode_steps
+    if why_unlisted(spec, attention=attention, longest=longest) is None:
         ops += decoder_executed(spec, plan, convention, decode_steps, attention, width)
     else:
         unlisted += ["llm", "lm_head"]
