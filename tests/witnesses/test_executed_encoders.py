@@ -68,6 +68,7 @@ def _unlike(ours: dict[str, Sum], seen: dict[str, Sum]) -> dict[str, tuple[Sum, 
         ("qwen2.5-omni", 431, "float32", "sdpa", ()),
         ("qwen2.5-omni", 431, "bfloat16", "sdpa", ()),
         ("qwen2.5-omni", 400, "bfloat16", "eager", ()),
+        ("qwen2.5-omni", 210, "float16", "sdpa", ()),
         ("qwen2.5-omni", 431, "float32", "math", ()),
         ("qwen2.5-omni", 57, "float32", "eager", ()),
         ("qwen2.5-omni", 5, "float32", "sdpa", ()),
@@ -75,6 +76,7 @@ def _unlike(ours: dict[str, Sum], seen: dict[str, Sum]) -> dict[str, tuple[Sum, 
         ("qwen3-omni", 931, "float32", "sdpa", ()),
         ("qwen3-omni", 800, "bfloat16", "eager", ()),
         ("qwen3-omni", 57, "bfloat16", "sdpa", ()),
+        ("qwen3-omni", 57, "float16", "sdpa", ()),
         ("qwen3-omni", 431, "float32", "math", (("audio.conv_chunksize", 2),)),
     ],
 )
@@ -87,13 +89,13 @@ def test_audio_encoder(
     mel = torch.zeros(built.spec.audio.mel_bins, mel_frames)
     with _attention(built.audio, kind), Executed() as seen:
         built.audio(mel, feature_lens=lengths)
-    width = BYTES_PER_ELEMENT[dtype]
+    width, half = BYTES_PER_ELEMENT[dtype], dtype == "float16"
     if family == "qwen2.5-omni":
-        ours = listed(audio_executed(built.spec.audio, mel_frames, kind, width))
+        ours = listed(audio_executed(built.spec.audio, mel_frames, kind, width, clamped=half))
     else:
         chunks = dict(changes).get("audio.conv_chunksize", 500)
         ops = qwen3_audio_executed(
-            built.spec.audio, mel_frames, kind, width, convolved_chunks=chunks
+            built.spec.audio, mel_frames, kind, width, convolved_chunks=chunks, clamped=half
         )
         ours = listed(ops)
     assert not _unlike(ours, seen.sums)

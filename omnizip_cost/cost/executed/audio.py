@@ -67,7 +67,12 @@ class _Sound:
 
 
 def audio_executed(
-    audio: AudioEncoderSpec, mel_frames: int, kind: AttentionKind, width: int
+    audio: AudioEncoderSpec,
+    mel_frames: int,
+    kind: AttentionKind,
+    width: int,
+    *,
+    clamped: bool = False,
 ) -> Iterator[ExecutedOp]:
     """Every operator of the encoder on ``mel_frames`` log-mel frames; none without sound."""
     lengths = chunk_lengths(audio, mel_frames)
@@ -95,7 +100,9 @@ def audio_executed(
     )
     for module, kernels in ends:
         yield from placed(kernels, "audio_encoder", run, module)
-    for module, kernels in audio_layer(audio, run, sound.blocks, kind, key_bias=False):
+    for module, kernels in audio_layer(
+        audio, run, sound.blocks, kind, key_bias=False, clamped=clamped
+    ):
         yield from placed(kernels, "audio_encoder", run, module, 0, audio.layers)
 
 
@@ -215,8 +222,12 @@ def audio_layer(
     kind: AttentionKind,
     *,
     key_bias: bool,
+    clamped: bool,
 ) -> Iterator[tuple[str, Iterator[Kernel]]]:
-    """One layer of either family; queries and values have a bias, keys in Qwen3-Omni alone."""
+    """One layer of either family; queries and values have a bias, keys in Qwen3-Omni alone.
+
+    ``clamped``: in float16 its output is kept in that type's range.
+    """
     n, d = sum(blocks), audio.hidden_size
     heads = Heads(heads=audio.heads, kv_heads=audio.heads, head_dim=d // audio.heads, causal=False)
     yield "layer_norm", layer_norm(run, n, d)
@@ -229,6 +240,9 @@ def audio_layer(
     yield "layer_norm", layer_norm(run, n, d)
     yield "ffn", plain_ffn(run, n, d, audio.intermediate_size)
     yield "residual", residual(run, n, d)
+    if clamped:
+        x = run.numbers(n * d)
+        yield "residual", iter((kernel("clamp", "residual", (x,), x),))
 
 
 def _blocks(run: Pass, blocks: int, numbers: int) -> Iterator[Kernel]:

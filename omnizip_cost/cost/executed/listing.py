@@ -91,20 +91,21 @@ def executed_listing(
     else:
         unlisted += ["llm", "lm_head"]
     if clip is not None and isinstance(spec, ThinkerSpec):
-        ops += _encoders(spec, clip, attention, width)
+        ops += _encoders(spec, clip, attention, dtype)
     return Listing(engine=engine, ops=tuple(ops), unlisted=tuple(unlisted))
 
 
 def _encoders(
-    spec: ThinkerSpec, clip: Workload, attention: AttentionKind, width: int
+    spec: ThinkerSpec, clip: Workload, attention: AttentionKind, dtype: str
 ) -> Iterator[ExecutedOp]:
+    width, clamped = BYTES_PER_ELEMENT[dtype], dtype == "float16"
     if spec.family == "qwen2.5-omni":
-        yield from audio_executed(spec.audio, clip.mel_frames, attention, width)
+        yield from audio_executed(spec.audio, clip.mel_frames, attention, width, clamped=clamped)
         yield from vision_executed(spec.vision, clip.grid_thw, attention, width)
     else:
         chunks = spec.config.get("audio_config", {}).get("conv_chunksize") or CONVOLVED_CHUNKS
         yield from qwen3_audio_executed(
-            spec.audio, clip.mel_frames, attention, width, convolved_chunks=chunks
+            spec.audio, clip.mel_frames, attention, width, convolved_chunks=chunks, clamped=clamped
         )
         yield from qwen3_vision_executed(spec.vision, clip.grid_thw, attention, width)
 

@@ -72,6 +72,7 @@ def qwen3_audio_executed(
     width: int,
     *,
     convolved_chunks: int = CONVOLVED_CHUNKS,
+    clamped: bool = False,
 ) -> Iterator[ExecutedOp]:
     """Every operator of the encoder on ``mel_frames`` log-mel frames; none without sound."""
     lengths = chunk_lengths(audio, mel_frames)
@@ -98,7 +99,9 @@ def qwen3_audio_executed(
     )
     for module, kernels in ends:
         yield from placed(kernels, "audio_encoder", run, module)
-    for module, kernels in audio_layer(audio, run, sound.blocks, kind, key_bias=True):
+    for module, kernels in audio_layer(
+        audio, run, sound.blocks, kind, key_bias=True, clamped=clamped
+    ):
         yield from placed(kernels, "audio_encoder", run, module, 0, audio.layers)
 
 
