@@ -78,7 +78,7 @@ def draw_attention_share(table: pd.DataFrame, *, width: str = "column") -> Figur
         ax.set_title(TITLES.get(convention, convention), color=INK)
     axes[len(axes) // 2].set_ylabel("attention's share of prefill FLOPs")
     length_axis(axes[-1])
-    model_legend(fig, looks)
+    model_legend(fig, looks, width)
     return fig
 
 
@@ -92,13 +92,13 @@ def model_looks(rows: Sequence[Row]) -> dict[str, tuple[str, Any]]:
     }
 
 
-def model_legend(fig: Figure, looks: dict[str, tuple[str, Any]]) -> None:
+def model_legend(fig: Figure, looks: dict[str, tuple[str, Any]], width: str) -> None:
     """Name the models above the axes."""
     handles = [
         Line2D([], [], color=INK, linestyle=line, marker=marker, markersize=3.8, label=model)
         for model, (marker, line) in looks.items()
     ]
-    fig.legend(handles=handles, loc="outside upper center", ncols=2)
+    fig.legend(handles=handles, loc="outside upper center", ncols=2 if width == "column" else 4)
 
 
 def length_axis(ax: Any) -> None:

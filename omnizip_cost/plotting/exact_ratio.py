@@ -65,7 +65,7 @@ def draw_exact_ratio(table: pd.DataFrame, *, width: str = "column") -> Figure:
         ax.set_title(_TITLES.get(convention, convention), color=INK)
     length_axis(axes[-1])
     fig.supylabel("prefill FLOPs over Eq. 9's", fontsize=8)
-    model_legend(fig, looks)
+    model_legend(fig, looks, width)
     return fig
 
 

@@ -7,6 +7,7 @@ ends, and markers the paper's settings at its own length; what Eq. 9 says is das
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log10
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -27,7 +28,14 @@ from omnizip_cost.plotting.tablerows import Row, distinct, foot_note, grouped, n
 if TYPE_CHECKING:
     import pandas as pd
 
+End = tuple[float, float, str]
+"""Upper end of a curve, and its name."""
+
 REQUIRED = ("model", "convention", "kind", "method", "tokens", "retained", "speedup")
+_NAME_DECADES = 0.085
+"""Height of a name on the logarithmic axis, with some air."""
+_STRIP = {"column": 1.38, "page": 1.16}
+"""Room for the names, as the power of the least ratio at which the axis begins."""
 _LIMITS = {"short": "1/r", "long": "1/r²"}
 _LINES: dict[str, Any] = {"torch": "-", "eq9": (0, (3, 1.6))}
 _WORDS = {"torch": "as torch counts", "eq9": "Eq. 9"}
@@ -59,31 +67,35 @@ def draw_speedup_limits(table: pd.DataFrame, *, width: str = "column") -> Figure
     ax = fig.subplots()
     ax.set_xscale("log")
     ax.set_yscale("log")
-    _draw_limits(ax, rows)
-    _draw_lengths(ax, rows)
+    ends = _draw_limits(ax, rows) + _draw_lengths(ax, rows)
+    _name_ends(ax, ends)
     _draw_settings(ax, rows)
-    _finish(ax, rows)
+    _finish(ax, rows, width)
     _legend(fig, rows, width)
     return fig
 
 
-def _draw_limits(ax: Any, rows: Sequence[Row]) -> None:
+def _draw_limits(ax: Any, rows: Sequence[Row]) -> list[End]:
+    """Draw both limits; returns what is to be named, and where."""
+    ends = []
     for kind, label in _LIMITS.items():
         xs, ys = _curve([row for row in rows if row["kind"] == kind])
         ax.plot(xs, ys, color=FAINT, linestyle=(0, (1, 1.5)), label=f"_{kind}")
-        _name(ax, xs, ys, label)
+        ends.append((xs[0], ys[0], label))
+    return ends
 
 
-def _draw_lengths(ax: Any, rows: Sequence[Row]) -> None:
+def _draw_lengths(ax: Any, rows: Sequence[Row]) -> list[End]:
+    """Draw a line per length and convention; each length is named once."""
     curves = grouped([row for row in rows if row["kind"] == "length"], "tokens", "convention")
-    named = set()
+    ends: dict[str, End] = {}
     for (tokens, convention), members in curves.items():
         xs, ys = _curve(members)
         ax.plot(xs, ys, color=INK, linewidth=0.9, linestyle=_LINES.get(convention, "-"),
                 label=f"_{convention}")  # fmt: skip
-        if tokens not in named:
-            _name(ax, xs, ys, f"n = {number(members[0], 'tokens'):,.0f}")
-        named.add(tokens)
+        label = f"n = {number(members[0], 'tokens'):,.0f}"
+        ends.setdefault(tokens, (xs[0], ys[0], label))
+    return list(ends.values())
 
 
 def _draw_settings(ax: Any, rows: Sequence[Row]) -> None:
@@ -102,15 +114,19 @@ def _curve(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _name(ax: Any, xs: Sequence[float], ys: Sequence[float], label: str) -> None:
-    """Write what a curve is beside its upper end."""
-    ax.annotate(label, (xs[0], ys[0]), xytext=(-3, 0), textcoords="offset points", fontsize=7,
-                color=INK, ha="right", va="center", label="_name")  # fmt: skip
+def _name_ends(ax: Any, ends: Sequence[End]) -> None:
+    """Write what each curve is beside its upper end, higher where two names would touch."""
+    free = 0.0
+    for x, y, label in sorted(ends, key=lambda end: end[1]):
+        place = max(log10(y), free)
+        free = place + _NAME_DECADES
+        ax.annotate(label, (x, 10**place), xytext=(-3, 0), textcoords="offset points", fontsize=7,
+                    color=INK, ha="right", va="center", label="_name")  # fmt: skip
 
 
-def _finish(ax: Any, rows: Sequence[Row]) -> None:
+def _finish(ax: Any, rows: Sequence[Row], width: str) -> None:
     least = min(float(row["retained"]) for row in rows)
-    ax.set_xlim(least**1.38, 1.06)  # a strip for the names of the curves
+    ax.set_xlim(least ** _STRIP[width], 1.06)
     ax.grid(axis="both")
     ax.xaxis.set_major_locator(FixedLocator([0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0]))
     ax.yaxis.set_major_locator(FixedLocator([1, 2, 3, 5, 10, 20, 50, 100]))
@@ -147,7 +163,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     notes = [models]
     if settings:
         tokens = number(settings[0], "tokens") or 0.0
-        notes.append(f"markers: the paper's settings at n = {tokens:,.0f}")
+        notes.append(f"markers: the paper's methods and ratios, n = {tokens:,.0f}")
     if any(row["method"] == "fastv" for row in settings):
         notes.append("FastV runs its first layers on all tokens and so lies below the line")
     return foot_note(notes)

@@ -95,9 +95,6 @@ def derive() -> Derivation:
                 says="Speed-up over T layers on all tokens.",
                 expression=sympy.Eq(gain(r, n), speedup(), evaluate=False),
             ),
-            limit_step(
-                "However much is dropped, K layers stay.", gain(r, n), speedup(), r, 0, bound
-            ),
             Step(
                 says="A method that prunes to r before layer 1 costs T layers on r n tokens; FastV "
                 "costs the same if it keeps a share x with",
@@ -125,6 +122,9 @@ def derive() -> Derivation:
             expression=sympy.Le(gain(r, n), bound, evaluate=False),
         ),
         limits=(
+            limit_step(
+                "However much is dropped, K layers stay.", gain(r, n), speedup(), r, 0, bound
+            ),
             limit_step(
                 "Short prompts: matrices alone.",
                 gain(r, n),
