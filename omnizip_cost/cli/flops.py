@@ -149,13 +149,17 @@ def _accounts(
     from omnizip_cost.cost.account import account
 
     accounts = [
-        account(spec, plan, convention, decode, work, **how)
+        (convention.name, account(spec, plan, convention, decode, work, **how))
         for plan in plans
         for convention in conventions.values()
     ]
-    if not emit([row for rows in accounts for row in rows], as_json=as_json, as_csv=as_csv):
-        for rows in accounts:
-            print_account(spec, work, rows)
+    rows_of_all = [row for _, rows in accounts for row in rows]
+    if not emit(rows_of_all, as_json=as_json, as_csv=as_csv):
+        for name, rows in accounts:
+            if rows:
+                print_account(spec, work, rows)
+            else:
+                print(f"{spec.name}, {work.name}: convention {name} counts nothing of it.")
 
 
 def _totals(

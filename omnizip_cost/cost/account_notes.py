@@ -93,10 +93,10 @@ def _unseen(rows: list[AccountRow]) -> Iterator[str]:
         known = [row for row in rows if row.phase == phase and row.bytes_moved is not None]
         listed = [row for row in known if not row.counted]
         moved, kernels = _sum(row.bytes_moved for row in known), _sum(row.kernels for row in known)
-        if not moved or not kernels:
+        work = sum(row.flops for row in known) + _sum(row.unseen_flops for row in known)
+        if not moved or not kernels or not work:
             continue
         theirs = _sum(row.bytes_moved for row in listed)
-        work = sum(row.flops for row in known) + _sum(row.unseen_flops for row in known)
         unseen = _sum(row.unseen_flops for row in known)
         yield (
             f"{phase.capitalize()}: what the counter does not see moves {theirs / moved:.1%} of "
@@ -116,10 +116,11 @@ def _grouped(rows: list[AccountRow]) -> Iterator[str]:
 
 def _logits(rows: list[AccountRow]) -> Iterator[str]:
     for row in rows:
-        if (row.operator, row.phase) == ("lm_head", "prefill") and row.attention and row.kernels:
+        head = (row.operator, row.phase) == ("lm_head", "prefill")
+        if head and row.attention and row.bytes_written:
             yield (
                 f"The stock head writes logits of every prompt position: "
-                f"{fixed((row.bytes_written or 0) / GIGA)} GB, of which one position is needed."
+                f"{fixed(row.bytes_written / GIGA)} GB, of which one position is needed."
             )
 
 

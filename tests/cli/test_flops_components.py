@@ -99,3 +99,19 @@ def test_bad_choices_are_one_sentence(
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("decode", ["0", "2"])
+def test_a_count_that_rounds_to_no_token_is_no_error(capsys: Capture, decode: str) -> None:
+    few = ("--tokens", "1", "--method", "omnizip", "--retained", "0.1", "--decode", decode)
+    for convention in ("torch", "hardware", "eq9"):
+        assert run([*MODEL, *few, "--components", "--convention", convention]) == 0
+        assert "the account (convention" in capsys.readouterr().out
+
+
+def test_a_convention_that_counts_nothing_says_so(capsys: Capture) -> None:
+    """Video tokens of a clip that has none."""
+    clip = ("--seconds", "5", "--no-video", "--components", "--convention", "pyramiddrop")
+    assert run([*MODEL, *clip]) == 0
+    assert "convention pyramiddrop counts nothing of it." in capsys.readouterr().out
+    assert _json(capsys, *clip) == []
