@@ -98,7 +98,7 @@ def test_fastv_below_its_least_ratio_is_out_of_reach() -> None:
         if row.statement.startswith("ratio at which FastV") and row.retained == 0.22
     )
     assert (row.value, row.means) == (None, "out of reach")
-    least = fastv._in_letters(fastv.least_ratio(), "eq9").subs(
+    least = fastv.in_letters(fastv.least_ratio(), "eq9").subs(
         {**spec_values(SEVEN), n: 10_004, K: 5}
     )
     assert 0.22 < float(least) < 0.23
@@ -128,7 +128,7 @@ FAR, NEAR = 10**12, sympy.Rational(1, 10**9)
         (exact.ratio("torch", with_head=False), *exact.limits("torch")),
         (exact.ratio("hardware", with_head=False), *exact.limits("hardware")),
         (fastv.ratio("eq9").subs(K, 5), T / (5 + (T - 5) * r), T / (5 + (T - 5) * r**2)),
-        (decode._in_letters(gain_in_bytes()), 1, 1 / r),
+        (decode.in_letters(gain_in_bytes()), 1, 1 / r),
     ],
 )
 def test_limits_are_reached_at_extreme_lengths(expression: Any, near: Any, far: Any) -> None:
@@ -154,7 +154,7 @@ def test_limits_as_written_are_reached(topic: str) -> None:
 
 def test_a_cached_token_of_the_7b_is_57344_bytes() -> None:
     """Keys and values of 4 heads of 128 in 28 layers, two bytes each."""
-    assert decode._in_letters(decode.cache_bytes()).subs(SIZES) == 2 * 28 * 4 * 128 * 2 == 57_344
+    assert decode.in_letters(decode.cache_bytes()).subs(SIZES) == 2 * 28 * 4 * 128 * 2 == 57_344
 
 
 @pytest.mark.parametrize("kept", [0.25, 0.35, 0.45, 0.6])

@@ -119,7 +119,7 @@ def fastv_always() -> Expression:
     return sympy.sqrt(1 - 1 / (2 * (T - K)))
 
 
-def _in_letters(expression: Expression) -> Expression:
+def in_letters(expression: Expression) -> Expression:
     """Put the executed count's A and B, and OmniZip's cost in the paper's window, in."""
     whole = Quadratic.of(prefill(CONVENTION))
     per_token, per_pair = omnizip_cost()
@@ -216,15 +216,15 @@ def derive() -> Derivation:
             ),
         ),
         forms=(
-            Form(name="saved by r before layer 1", expression=_in_letters(saved()), unit="FLOP"),
-            Form(name="OmniZip's two products", expression=_in_letters(omnizip), unit="FLOP"),
+            Form(name="saved by r before layer 1", expression=in_letters(saved()), unit="FLOP"),
+            Form(name="OmniZip's two products", expression=in_letters(omnizip), unit="FLOP"),
             Form(
                 name="OmniZip's two products over their saving",
-                expression=_in_letters(omnizip / saved()),
+                expression=in_letters(omnizip / saved()),
             ),
             Form(
                 name="OmniZip's two products pay from",
-                expression=_in_letters(pays_from_without_fixed_part()),
+                expression=in_letters(pays_from_without_fixed_part()),
                 unit="tokens",
                 otherwise="any length",
             ),
@@ -233,13 +233,13 @@ def derive() -> Derivation:
             Form(name="FastV's scores pay at any length up to r =", expression=fastv_always()),
             Form(
                 name="FastV's scores pay, at this r, up to",
-                expression=_in_letters(fastv_pays_to()),
+                expression=in_letters(fastv_pays_to()),
                 unit="tokens",
                 otherwise="any length",
             ),
             Form(
                 name="a fixed price of 1 TFLOP pays from",
-                expression=_in_letters(pays_from().subs({s_0: TERA, s_1: 0, s_2: 0})),
+                expression=in_letters(pays_from().subs({s_0: TERA, s_1: 0, s_2: 0})),
                 unit="tokens",
             ),
         ),
@@ -259,8 +259,8 @@ def _searched() -> Check:
     for price in (TERA // 100, TERA, 50 * TERA):
         for model in ("qwen2.5-omni-7b", "omni-tiny"):
             values = {**spec_values(load_spec(model)), r: sympy.Rational(9, 20)}
-            root = _in_letters(fixed.subs(s_0, price)).subs(values)
-            gain = sympy.lambdify(n, _in_letters(saved()).subs(values), "math")
+            root = in_letters(fixed.subs(s_0, price)).subs(values)
+            gain = sympy.lambdify(n, in_letters(saved()).subs(values), "math")
             found = break_even(gain, partial(_price, price), least=1, most=most)
             wrong += found.first != int(sympy.floor(root)) + 1
             points += 1
@@ -270,7 +270,7 @@ def _searched() -> Check:
         gain = sympy.lambdify(n, fastv_saved().subs(values), "math")
         loss = sympy.lambdify(n, fastv_cost().subs(values), "math")
         found = break_even(gain, loss, least=1, most=most)
-        wrong += found.last != int(sympy.ceiling(_in_letters(fastv_pays_to()).subs(values))) - 1
+        wrong += found.last != int(sympy.ceiling(in_letters(fastv_pays_to()).subs(values))) - 1
         points += 1
     return Check(
         says="first and last length that pay, against `cost.break_even`",
@@ -318,7 +318,7 @@ def verify() -> tuple[Check, ...]:
     return (
         agree(
             "FLOPs saved before layer 1, against counts under `torch`",
-            _in_letters(saved()),
+            in_letters(saved()),
             partial(difference, "random"),
         ),
         agree(
@@ -338,7 +338,7 @@ def verify() -> tuple[Check, ...]:
         ),
         proof(
             "FastV's saving = its cost at its n_pay",
-            (fastv_saved() - fastv_cost()).subs(n, _in_letters(fastv_pays_to())),
+            (fastv_saved() - fastv_cost()).subs(n, in_letters(fastv_pays_to())),
         ),
         limits_proved(derive().limits),
         _searched(),

@@ -75,7 +75,8 @@ def end_to_end_flops(convention: str) -> Expression:
     return whole / whole.subs(n, r * n)
 
 
-def _in_letters(expression: Expression) -> Expression:
+def in_letters(expression: Expression) -> Expression:
+    """Put a model's weights and cache in, in bfloat16."""
     return expression.subs({W: weight_bytes(), c: cache_bytes()}).subs(u, _WIDTH)
 
 
@@ -172,17 +173,17 @@ def derive() -> Derivation:
             ),
             Form(
                 name="gain per decoded token, bytes",
-                expression=_in_letters(gain_in_bytes()),
+                expression=in_letters(gain_in_bytes()),
                 unit="x",
             ),
             Form(
                 name="gain in bytes if all were dropped",
-                expression=_in_letters(1 + c * n / W),
+                expression=in_letters(1 + c * n / W),
                 unit="x",
             ),
-            Form(name="gain in bytes halfway at", expression=_in_letters(halfway), unit="tokens"),
-            Form(name="weights read per step", expression=_in_letters(W), unit="bytes"),
-            Form(name="cache of n tokens", expression=_in_letters(c * n), unit="bytes"),
+            Form(name="gain in bytes halfway at", expression=in_letters(halfway), unit="tokens"),
+            Form(name="weights read per step", expression=in_letters(W), unit="bytes"),
+            Form(name="cache of n tokens", expression=in_letters(c * n), unit="bytes"),
             *(
                 Form(
                     name=f"end to end, FLOPs of {key}",
@@ -193,7 +194,7 @@ def derive() -> Derivation:
             ),
             Form(
                 name="end to end, time at phi FLOPs per byte",
-                expression=_in_letters(end_to_end()),
+                expression=in_letters(end_to_end()),
                 unit="x",
             ),
         ),
@@ -233,7 +234,7 @@ def verify() -> tuple[Check, ...]:
         ),
         agree(
             "bytes of the weights against the parameters (norms and biases apart)",
-            _in_letters(W),
+            in_letters(W),
             read,
             models=("qwen2.5-omni-7b", "qwen2.5-omni-3b", "omni-tiny"),
             lengths=(1,),

@@ -63,7 +63,8 @@ def ratio(convention: str) -> Expression:
     return (T * each + logits) / part
 
 
-def _in_letters(expression: Expression, convention: str) -> Expression:
+def in_letters(expression: Expression, convention: str) -> Expression:
+    """Put a convention's a and b in."""
     found = Quadratic.of(layer(CONVENTIONS[convention]))
     return expression.subs({a: found.linear, b: found.squared})
 
@@ -159,7 +160,7 @@ def derive() -> Derivation:
             *(
                 Form(
                     name=f"ratio at which FastV costs what r before layer 1 does, {key}",
-                    expression=_in_letters(equal_ratio(), key),
+                    expression=in_letters(equal_ratio(), key),
                     otherwise="out of reach",
                 )
                 for key in SHOWN
@@ -167,7 +168,7 @@ def derive() -> Derivation:
             *(
                 Form(
                     name=f"least r that FastV can follow, {key}",
-                    expression=_in_letters(least_ratio(), key),
+                    expression=in_letters(least_ratio(), key),
                 )
                 for key in SHOWN
             ),
