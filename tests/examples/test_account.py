@@ -19,7 +19,7 @@ from omnizip_cost.cost.executed import executed_listing
 from omnizip_cost.cost.rows import counted_ops
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.specs import ThinkerSpec, parameter_counts
-from omnizip_cost.workload.workload import Workload
+from omnizip_cost.workload.workload import VideoSettings, Workload
 
 SPEC = oz.load_spec("qwen2.5-omni-7b")
 CLIP = oz.workload(SPEC, seconds=7, pixels=(252, 448))
@@ -102,6 +102,42 @@ def test_an_ideal_decode_step_reads_every_weight_once() -> None:
     activations = STEPS * (inputs + text.hidden_size)
     assert sum(row.bytes_read or 0 for row in decode) == 2 * (STEPS * weights + cache + activations)
     assert sum(row.kernels or 0 for row in decode) == STEPS * (5 * text.layers + 1)
+
+
+@pytest.mark.parametrize("model", ["qwen2.5-omni-7b", "qwen3-omni-30b-a3b"])
+def test_ideal_encoders_read_every_weight_once(model: str) -> None:
+    """Twice what a clip reads, less what twice the clip reads: what does not grow with it.
+
+    All weights but norms, learned positions and the embedding of audio's begin and end.
+    """
+    spec = oz.load_spec(model)
+    assert isinstance(spec, ThinkerSpec)
+    side = 8 * spec.vision.pixels_per_token
+    settings = VideoSettings(min_pixels=side**2, max_pixels=side**2, max_frames=10**4)
+    read = [
+        {
+            component: sum(
+                row.bytes_read or 0
+                for row in account(spec, _plan("full", clip, spec), "hardware", 0, clip)
+                if row.component == component
+            )
+            for component in ("audio_encoder", "vision_encoder")
+        }
+        for clip in (
+            oz.workload(spec, seconds=seconds, pixels=(side, side), settings=settings)
+            for seconds in (16, 32)
+        )
+    ]
+    parts, audio, vision = parameter_counts(spec), spec.audio, spec.vision
+    early = audio.downsample_size is None
+    norms = (2 * audio.layers + 1) * 2 * audio.hidden_size
+    heard = parts["audio_encoder"] - norms - early * 2 * audio.output_size
+    each, wide = (1 if early else 2) * vision.hidden_size, vision.merge_size**2
+    looked = parts["vision_encoder"] - (2 * vision.layers + 1) * each
+    looked -= (vision.position_embeddings or 0) * vision.hidden_size
+    looked -= vision.deepstack_mergers_run * each * wide
+    found = {name: 2 * read[0][name] - read[1][name] for name in read[0]}
+    assert found == {"audio_encoder": 2 * heard, "vision_encoder": 2 * looked}
 
 
 def test_layers_that_hold_different_tokens_are_apart() -> None:

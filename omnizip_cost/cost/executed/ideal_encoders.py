@@ -1,7 +1,8 @@
 """What a good engine moves in the encoders: each product's operands touched once.
 
 As in the decoder, queries, keys and values come of one product and so do gate and up; every
-weight is read once a clip, since an encoder runs once.
+weight is read once a clip, since an encoder runs once. The keys of Qwen2.5-Omni's audio encoder
+have no bias, nor has its patch embedding.
 """
 
 from __future__ import annotations
@@ -68,10 +69,11 @@ def _linear(rows: int, d_in: int, d_out: int, *, bias: bool = True) -> _Moved:
     return _Moved(rows * d_in, d_in * d_out + bias * d_out, rows * d_out)
 
 
-def _layer(n: int, d: int, m: int, matrices: int) -> _Products:
+def _layer(n: int, d: int, m: int, matrices: int, *, key_bias: bool = True) -> _Products:
     entering = matrices - 1
+    inputs = _Moved(n * d, 3 * d * d + (2 + key_bias) * d, 3 * n * d)
     return {
-        "projection": (_linear(n, d, 3 * d), _linear(n, d, d)),
+        "projection": (inputs, _linear(n, d, d)),
         "attention": (_Moved(3 * n * d, 0, n * d),),
         "ffn": (
             _Moved(n * d, entering * (d * m + m), n * m),
@@ -82,8 +84,8 @@ def _layer(n: int, d: int, m: int, matrices: int) -> _Products:
 
 def _audio(audio: AudioEncoderSpec, mel_frames: int) -> _Products:
     d, n = audio.hidden_size, sum(attention_blocks(audio, mel_frames))
-    layers = _layer(n, d, audio.intermediate_size, 2)
     channels = audio.downsample_size
+    layers = _layer(n, d, audio.intermediate_size, 2, key_bias=channels is not None)
     if channels is None:
         into = (
             _Moved(mel_frames * audio.mel_bins, _KERNEL * audio.mel_bins * d + d, mel_frames * d),
@@ -125,6 +127,6 @@ def _vision(vision: VisionEncoderSpec, grid_thw: tuple[int, int, int]) -> _Produ
     merger = (_linear(merged, wide, wide), _linear(merged, wide, vision.output_size))
     return {
         **_layer(n, d, vision.intermediate_size, vision.ffn_matrices),
-        "convolution": (_linear(n, patch, d, bias=False),),
+        "convolution": (_linear(n, patch, d, bias=vision.position_embeddings is not None),),
         "connector": merger * (1 + vision.deepstack_mergers_run),
     }
