@@ -77,6 +77,7 @@ def _unlike(ours: dict[str, Sum], seen: dict[str, Sum]) -> dict[str, tuple[Sum, 
         ("qwen3-omni", 800, "bfloat16", "eager", ()),
         ("qwen3-omni", 57, "bfloat16", "sdpa", ()),
         ("qwen3-omni", 57, "float16", "sdpa", ()),
+        ("qwen3-omni", 3, "float32", "sdpa", ()),
         ("qwen3-omni", 431, "float32", "math", (("audio.conv_chunksize", 2),)),
     ],
 )

@@ -157,7 +157,8 @@ def _convolutions(sound: _Sound, run: Pass) -> Iterator[Kernel]:
         yield kernel("gelu", "activation", (leaving,), leaving, times=sound.batches)
         entering, planes = leaving, channels
     yield kernel("cat", "layout", (entering,), entering)
-    yield kernel("clone", "layout", (entering,), entering)
+    if sound.made > 1:
+        yield kernel("clone", "layout", (entering,), entering)
     d, rows = audio.hidden_size, c * sound.made
     yield from linear(run, "convolution", rows, channels * bins, d, bias=False)
     yield from cast(Tensor(sound.made * d, FLOAT32), run.width, "positions")
