@@ -2,7 +2,7 @@
 
 Products are counted by the same ops as :func:`~omnizip_cost.cost.rows.count`, so that the FLOPs of
 an account add up to its rows. Under a convention that describes an execution every other operator
-has its row as well: counted and listed operators together are all that run.
+of those modules has its row as well: counted and listed operators together are all that run.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def account(
 ) -> list[AccountRow]:
     """Break a count down: a row per component, phase, class of work and group of equal layers.
 
-    Under ``torch`` and ``sdpa`` the rows describe the stock transformers module run eagerly, each
-    operator one kernel; under ``hardware`` an ideal engine (see
+    Under ``torch`` and ``sdpa`` the rows describe the stock transformers modules run eagerly, each
+    operator one kernel: encoders, text model, head and selection, not what the thinker does
+    between encoders and text model. Under ``hardware`` they describe an ideal engine (see
     :mod:`~omnizip_cost.cost.executed.ideal`); under any other convention FLOPs alone are known.
 
     Parameters

@@ -72,6 +72,11 @@ def _what_it_is(rows: list[AccountRow]) -> Iterator[str]:
             "The stock module run eagerly, one kernel per operator. Unseen: operators and "
             "arithmetic that torch's FLOP counter does not count."
         )
+        if any(row.component.endswith("_encoder") for row in rows):
+            yield (
+                "What the thinker does between encoders and text model is not listed: masks of "
+                "placeholders, features written into the embeddings, positions."
+            )
 
 
 def _unknown(spec: ModelSpec, rows: list[AccountRow]) -> Iterator[str]:
