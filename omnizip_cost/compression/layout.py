@@ -6,17 +6,19 @@ of regular windows is a handful of strips, each of which one batched operator ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import NamedTuple, NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import accumulate, pairwise
+from numbers import Integral
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from omnizip_cost.compression.counts import grid_sizes
 from omnizip_cost.errors import InvalidValueError
+
+if TYPE_CHECKING:  # counting what a selection costs needs no arrays
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Run(NamedTuple):
@@ -153,7 +155,7 @@ class Layout:
     def window_strips(self) -> tuple[WindowStrip, ...]:
         """Windows that hold both modalities, those of one shape together."""
         pairs = list(zip(self.audio_runs, self.video_runs, strict=False))
-        firsts = np.cumsum([0, *(run.length for run in self.audio_runs)]).tolist()
+        firsts = list(accumulate((run.length for run in self.audio_runs), initial=0))
         return tuple(
             WindowStrip(
                 _strip(self.audio_runs[part]), _strip(self.video_runs[part]), firsts[part.start]
@@ -175,12 +177,12 @@ class Layout:
     @cached_property
     def grid_windows(self) -> NDArray[np.int64]:
         """Window of every grid, in prompt order."""
-        return np.array([grid.window for grid in self.grids()], dtype=np.int64)
+        return _whole_numbers(grid.window for grid in self.grids())
 
     @cached_property
     def grid_tokens(self) -> NDArray[np.int64]:
         """Tokens of every grid, in prompt order."""
-        return np.array([grid.size for grid in self.grids()], dtype=np.int64)
+        return _whole_numbers(grid.size for grid in self.grids())
 
 
 def _check_runs(name: str, runs: tuple[Run, ...], length: int) -> None:
@@ -200,7 +202,7 @@ def _check_runs(name: str, runs: tuple[Run, ...], length: int) -> None:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _refuse(field: str, must_be: str, value: object) -> NoReturn:
@@ -259,6 +261,14 @@ def _padded(runs: tuple[Run, ...], windows: int) -> tuple[int, ...]:
 
 
 def _positions(runs: tuple[Run, ...]) -> NDArray[np.int64]:
+    import numpy as np
+
     if not runs:
         return np.empty(0, dtype=np.int64)
     return np.concatenate([np.arange(start, start + length) for start, length in runs])
+
+
+def _whole_numbers(numbers: Iterable[int]) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.fromiter(numbers, dtype=np.int64)

@@ -56,6 +56,12 @@ def test_light_commands_stay_light(arguments: list[str]) -> None:
     assert not modules & {"torch", "pandas", "matplotlib", "sympy", "transformers", "av"}
 
 
+def test_counting_a_number_of_tokens_needs_no_arrays() -> None:
+    arguments = ["flops", "--model", "qwen2.5-omni-7b", "--tokens", "10000", "--json"]
+    modules, _ = _loaded(f"from omnizip_cost.cli.app import run; assert run({arguments!r}) == 0")
+    assert not modules & set(HEAVY)
+
+
 def test_public_names_resolve_and_unknown_ones_do_not() -> None:
     import omnizip_cost as oz
 
