@@ -87,6 +87,9 @@ class Finding(FlatRow):
     """Conventions under which printed FLOPs come out to the last digit."""
     verdict: Verdict
     reason: str
+    remark: str = ""
+    """What follows besides and should be seen whatever the verdict: what other columns of the same
+    table imply of this number, or an allowance that the verdict rests on."""
 
     @property
     def assumptions(self) -> tuple[str, ...]:

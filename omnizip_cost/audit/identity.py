@@ -1,4 +1,4 @@
-"""The columns that say which number of which claim a finding is about."""
+"""The columns and words that say which number of which claim a finding is about."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from omnizip_cost.audit.finding import STATED
 from omnizip_cost.audit.work import Case
+from omnizip_cost.units import KILO
 
 
 def identity(case: Case, quantity: str, claimed: float, unit: str) -> dict[str, Any]:
@@ -38,3 +39,14 @@ def length_words(case: Case) -> str:
     kept = "" if claim.full or claim.retained is None else f" with {claim.retained:.0%} kept"
     assumed = " (assumed)" if claim.tokens_from else ""
     return f"n = {claim.tokens:,}{assumed}{kept}"
+
+
+def cards(case: Case) -> str:
+    """Name the device of a claim, and how many of it."""
+    assert case.device is not None
+    return case.device.name if case.claim.gpus == 1 else f"{case.claim.gpus} x {case.device.name}"
+
+
+def in_seconds(seconds: float) -> str:
+    """Write a time with three digits, in ms below one second."""
+    return f"{seconds * KILO:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

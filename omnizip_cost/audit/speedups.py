@@ -13,8 +13,10 @@ from omnizip_cost.audit.finding import (
     Finding,
     Verdict,
 )
+from omnizip_cost.audit.full_run import full_run
 from omnizip_cost.audit.identity import identity, length_words
 from omnizip_cost.audit.printed import Printed
+from omnizip_cost.audit.savings import saved_elsewhere
 from omnizip_cost.audit.work import AS_BUILT, LEAST, MOST_TOKENS, Case, most_tokens
 
 LEAST_TOKENS = 100
@@ -29,26 +31,16 @@ _KINDS = (
 def speedup_findings(cases: Sequence[Case]) -> Mapping[int, list[Finding]]:
     """Findings on speed-ups, printed or made of two printed times, by place in ``cases``."""
     return {
-        index: [
-            found
-            for kind in _KINDS
-            if (found := _finding(case, _full_of(case, cases, kind[1]), *kind)) is not None
-        ]
+        index: [found for kind in _KINDS if (found := _finding(case, cases, *kind)) is not None]
         for index, case in enumerate(cases)
         if not case.claim.full
     }
 
 
-def _full_of(case: Case, cases: Sequence[Case], time: str) -> Case | None:
-    """Find the full run of the same setting that has this time, if there is just one."""
-    runs = [other for other in cases if other.claim.full and getattr(other.claim, time) is not None]
-    found = [other for other in runs if other.claim.setting == case.claim.setting]
-    return found[0] if len(found) == 1 else None
-
-
 def _finding(
-    case: Case, full: Case | None, quantity: str, time: str, column: str
+    case: Case, cases: Sequence[Case], quantity: str, time: str, column: str
 ) -> Finding | None:
+    full = full_run(case, cases, time)
     printed: Printed | None = getattr(case.claim, column)
     mine: Printed | None = getattr(case.claim, time)
     whole: Printed | None = None if full is None else getattr(full.claim, time)
@@ -74,7 +66,7 @@ def _finding(
     if clash:
         verdict = UNSTATED if verdict == PLAUSIBLE else verdict
         reason += " The printed speed-up does not follow from the times beside it."
-    if quantity.startswith("end") and (more := _beyond_prefill(case, full, low)):
+    if quantity.startswith("end") and (more := saved_elsewhere(case, cases)):
         verdict = UNSTATED if verdict == PLAUSIBLE else verdict
         reason += more
     return Finding(
@@ -165,18 +157,4 @@ def _open(case: Case, low: Fraction, claimed: float) -> tuple[Verdict, str]:
     return UNSTATED, (
         f"The retained ratio is not stated: keeping {1 / claimed:.0%} gives {claimed:.2f} at any "
         f"length, keeping over {claimed**-0.5:.0%} at none."
-    )
-
-
-def _beyond_prefill(case: Case, full: Case | None, low: Fraction) -> str:
-    """Say so where the whole item gains more than its prefill did."""
-    mine = case.claim.prefill_ms
-    whole = None if full is None else full.claim.prefill_ms
-    if mine is None or whole is None or case.claim.timed == "total":
-        return ""
-    if low <= whole.high / mine.low:
-        return ""
-    return (
-        f" The prefill beside it gains {float(whole.value / mine.value):.2f}: the whole item "
-        "cannot gain more unless what lies outside the prefill shrank even more."
     )

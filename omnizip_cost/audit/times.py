@@ -15,7 +15,8 @@ from omnizip_cost.audit.finding import (
     Finding,
     Verdict,
 )
-from omnizip_cost.audit.identity import identity, length_words
+from omnizip_cost.audit.identity import cards, identity, in_seconds, length_words
+from omnizip_cost.audit.savings import reading
 from omnizip_cost.audit.work import (
     AS_BUILT,
     MOST_TOKENS,
@@ -81,9 +82,10 @@ def _finding(case: Case, time: Timed, others: Sequence[Case]) -> Finding:
             "What is called prefill here is the whole item, encoders included: no prefill time "
             "to compare with. "
         )
+    longer = _longer_than_item(case)
     if not case.computable:
         missing = "model" if case.spec is None else "retained ratio"
-        reason = f"{about}The {missing} is not stated, so no work can be computed."
+        reason = f"{about}The {missing} is not stated, so no work can be computed.{longer}"
         return Finding(**said, verdict=UNSTATED, reason=reason)
     facts: dict[str, Any] = {}
     if not case.lengths_open:
@@ -94,10 +96,11 @@ def _finding(case: Case, time: Timed, others: Sequence[Case]) -> Finding:
         facts |= _limits(case, time)
         verdict, reason = _judge(case, time, facts)
         reason += _at_sibling_rate(case, time, others)
-    left = _after_prefill(case, time)
+    left = longer or _after_prefill(case, time)
     if left and verdict == PLAUSIBLE:
         verdict = UNSTATED
-    return Finding(**said, **facts, verdict=verdict, reason=f"{about}{reason}{left}")
+    remark = reading(case, others, verdict) if time.quantity == "prefill" else ""
+    return Finding(**said, **facts, verdict=verdict, reason=f"{about}{reason}{left}", remark=remark)
 
 
 def _rates(case: Case, time: Timed) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
         times = "once" if passes == 1 else f"{passes} times"
         return IMPOSSIBLE, (
             f"Reading the decoder's {case.pass_bytes / GIGA:.1f} GB of weights {times} takes "
-            f"{_seconds(needed)} at {_cards(case)}'s bandwidth, at any length, one item at a time."
+            f"{in_seconds(needed)} at {cards(case)}'s bandwidth, at any length, one item at a time."
         )
     holds = _holds(facts)
     if case.lengths_open:
@@ -145,7 +148,7 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
     rate = (
         f"At {length_words(case)} the decoder's work is {si(facts['hardware_flops'], 'FLOP')}: "
         f"{si(facts['implied_flop_per_s'], 'FLOP/s')}, {_share(share)} the dense "
-        f"{product_type(case.device, case.dtype)} peak of {_cards(case)} "
+        f"{product_type(case.device, case.dtype)} peak of {cards(case)} "
         f"({si(case.peak_flop_per_s, 'FLOP/s')})"
     )
     torch_rate = si(float(facts["torch_flops"] / time.seconds), "FLOP/s")
@@ -215,6 +218,17 @@ def _most_at(case: Case, flops: Fraction) -> int:
     return most_tokens(lambda n: case.flops(n) <= flops)
 
 
+def _longer_than_item(case: Case) -> str:
+    """Say so where a prefill is longer than the whole item that it is part of."""
+    prefill, item = case.claim.prefill_ms, case.claim.end_to_end_s
+    if prefill is None or item is None or prefill.low / KILO <= item.high:
+        return ""
+    return (
+        f" The prefill of {prefill.text} ms is longer than the whole item of {item.text} s: a part "
+        "cannot outlast the whole, so the two timers cover different things."
+    )
+
+
 def _after_prefill(case: Case, time: Timed) -> str:
     """Say so where too little of the whole time is left for the decode steps."""
     claim = case.claim
@@ -231,9 +245,9 @@ def _after_prefill(case: Case, time: Timed) -> str:
     if left >= needed:
         return ""
     return (
-        f" After the claim's own prefill {_seconds(float(left))} are left for {time.steps} decode "
-        f"steps, which take {_seconds(float(needed))} at {_cards(case)}'s bandwidth: fewer tokens "
-        "were generated, or the two timers cover different things."
+        f" After the claim's own prefill {in_seconds(float(left))} are left for {time.steps} "
+        f"decode steps, which take {in_seconds(float(needed))} at {cards(case)}'s bandwidth: fewer "
+        "tokens were generated, or the two timers cover different things."
     )
 
 
@@ -249,12 +263,3 @@ def _holds(facts: dict[str, Any]) -> str:
 
 def _share(share: float) -> str:
     return f"{share:.2f} times" if share > 1 else f"{share:.1%} of"
-
-
-def _cards(case: Case) -> str:
-    assert case.device is not None
-    return case.device.name if case.claim.gpus == 1 else f"{case.claim.gpus} x {case.device.name}"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds * KILO:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

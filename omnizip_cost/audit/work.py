@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 
 from omnizip_cost.audit.claim import Claim
@@ -120,6 +121,15 @@ class Case:
         assert self.spec is not None
         rows = count(self.spec, self.plan(tokens), convention, decode)
         return total_flops(row for row in rows if row.component in {"llm", "lm_head"})
+
+    def cache_bytes(self, tokens: int | None = None) -> Fraction:
+        """Bytes of the keys and values of the prompt's tokens that a decode step reads."""
+        assert self.spec is not None
+        text = self.spec.text
+        seen = Fraction(0)
+        for layer, kept in enumerate(self.plan(tokens).layer_av_tokens):
+            seen += Fraction(min(kept, text.window_of(layer) or kept))
+        return 2 * text.kv_width * seen * BYTES_PER_WEIGHT[self.dtype]
 
     def attention_flops(self, tokens: int | None, convention: str) -> int:
         """Exact FLOPs of attention's two products in the prefill, inside :meth:`flops`."""

@@ -131,6 +131,66 @@ def test_too_little_time_after_the_claims_own_prefill() -> None:
     assert "1.15 s are left for 100 decode steps, which take 1.4 s" in whole.reason
 
 
+def test_a_part_cannot_outlast_the_whole() -> None:
+    """Nothing else need be known: no card, no length, no model."""
+    claim = _claim(device="rtx-a6000", tokens=10_004,
+                   prefill_ms=Printed.of("5000"), end_to_end_s=Printed.of("3"))  # fmt: skip
+    for told in (claim, replace(claim, device=None, tokens=None), replace(claim, model="unknown")):
+        found = audit([told])
+        assert [row.verdict for row in found] == ["needs an unstated assumption"] * 2
+        assert all("5000 ms is longer than the whole item of 3 s" in row.reason for row in found)
+    edge = replace(claim, prefill_ms=Printed.of("3500"))  # 3 s may have been 3.5
+    assert {row.verdict for row in audit([edge])} == {"plausible"}
+
+
+def _pair(saved_s: str, **facts: object) -> tuple[Claim, Claim]:
+    """A full run of 2 s, 1 s of it prefill, and one at half the tokens that saves so much."""
+    full = _claim(tokens=4_000, device="l40s", prefill_ms=Printed.of("1000"),
+                  end_to_end_s=Printed.of("2.000"), **facts)  # fmt: skip
+    fast = replace(full, method="random", retained=0.5, prefill_ms=Printed.of("500"),
+                   end_to_end_s=Printed.of(str(2 - float(saved_s))))  # fmt: skip
+    return full, fast
+
+
+@pytest.mark.parametrize(
+    ("saved_s", "verdict"),
+    [("0.501", "plausible"), ("0.503", "needs an unstated assumption"), ("0.2", "plausible")],
+)
+def test_saved_seconds_are_intervals(saved_s: str, verdict: str) -> None:
+    """500 to 501 ms of prefill, 1 ms less of the item for its rounding: 502 ms may be both."""
+    found = audit(_pair(saved_s))
+    assert found[-1].verdict == verdict
+    assert ("were saved elsewhere" in found[-1].reason) == (verdict != "plausible")
+    assert bool(found[0].remark) == (verdict != "plausible")
+
+
+def test_a_shorter_cache_over_known_steps_is_the_claims_own() -> None:
+    """2,000 tokens fewer are 0.13 ms a step: 1,000 steps explain 0.1 s, 100 steps do not."""
+    step_s = 2_000 * 2 * 512 * 28 * 2 / 864e9
+    assert step_s == pytest.approx(0.1327e-3, rel=1e-3)
+    for steps, enough in ((1_000, True), (100, False)):
+        (full, fast) = _pair("0.6", decode_steps=steps)
+        slow = Printed.of("30.000"), Printed.of("29.400")
+        full, fast = (
+            replace(claim, end_to_end_s=item)
+            for claim, item in zip((full, fast), slow, strict=True)
+        )
+        found = audit([full, fast])[-1]
+        assert found.quantity == "end-to-end speed-up"
+        assert ("were saved elsewhere" not in found.reason) == enough
+
+
+def test_a_mixed_story_needs_both_runs_and_real_prefills() -> None:
+    full, fast = _pair("0.9")
+    assert audit([full, fast])[0].remark
+    for first, second in (
+        (replace(full, end_to_end_s=None), fast),
+        (replace(full, timed="total"), replace(fast, timed="total")),
+        (full, replace(fast, benchmark="another")),
+    ):
+        assert not any(row.remark or "elsewhere" in row.reason for row in audit([first, second]))
+
+
 @pytest.mark.parametrize(
     ("dtype", "device", "peak", "name"),
     [
