@@ -30,11 +30,12 @@ dense peak, causal attention over 4,096 tokens or more at 0.49 to 0.58. The 7B a
 0.70 is the middle.
 """
 
-ATTENTION_COST = Fraction(157, 100)
-"""How much longer a FLOP of attention takes than one of a large product, at most.
+ATTENTION_COSTS = (Fraction(128, 100), Fraction(157, 100))
+"""How much longer a FLOP of attention takes than one of a large product: least and most.
 
 Ratio of the two medians above, 1.28 (L40S) to 1.57 (A100). The longer prompt has more of its work
-in attention, so its mean rate is lower and a speed-up may exceed the ratio of FLOPs.
+in attention, so its mean rate is lower and a speed-up may exceed the ratio of FLOPs. On any card
+but those five, and with any other kernel, it is an assumption.
 """
 
 
@@ -74,7 +75,8 @@ class Finding(FlatRow):
     """Dense, of all cards."""
     share_of_peak: float | None = None
     bound: float | None = None
-    """What the claimed number cannot pass, in its unit: least time or memory, largest speed-up."""
+    """Limit of the claimed number, in its unit: least time or memory; largest speed-up at which
+    compressed and full run have one rate."""
     bound_by: str = ""
     """``work``, ``bytes``, ``weights`` or ``work ratio``."""
     tokens_at_peak: int | None = None
