@@ -49,8 +49,9 @@ def sweep_command(
         retained = { start = 0.05, stop = 1.0, step = 0.05 }
         decode = [0, 100]
 
-    Numbers are a list everywhere, or start and stop with step or count. Besides these,
-    fastv_layer [5] and chunk_rows [1,000,000], the configurations of one file.
+    Numbers are a list everywhere, or start and stop with step or count. Two more keys are whole
+    numbers: fastv_layer (5 where it is left out) and chunk_rows, the configurations of one file
+    (1,000,000).
     """
     from omnizip_cost.cli.progress import progress_bar, say
     from omnizip_cost.sweep.estimate import estimate

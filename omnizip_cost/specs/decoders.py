@@ -215,7 +215,7 @@ def _layer_kinds(text: Section, layers: int) -> tuple[str, ...] | None:
 
 def _refuse_foreign(section: Section, family: DecoderFamily) -> None:
     """Refuse what the family's class would ignore or misread: another model under its name."""
-    own = re.compile(rf"{family}(Model|For\w+)", re.IGNORECASE)
+    own = re.compile(rf"{family}(Model|ForCausalLM)", re.IGNORECASE)
     for architecture in section.names("architectures") or ():
         if not own.fullmatch(architecture):
             raise UnsupportedModelError(

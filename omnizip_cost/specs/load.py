@@ -251,8 +251,9 @@ def _decoder_inside(section: Section) -> str:
     for key, part in section.values.items():
         kind = part.get("model_type") if isinstance(part, dict) else None
         if isinstance(kind, str) and kind in _DECODERS:
+            sizes = "" if "num_hidden_layers" in part else ", with the sizes that it leaves out,"
             return (
-                f"its {key} is the config of a {kind} decoder: save that section as a file of its "
-                "own to count the decoder alone"
+                f"its {key} is the config of a {kind} decoder: save that section{sizes} as a file "
+                "of its own to count the decoder alone"
             )
     return ""

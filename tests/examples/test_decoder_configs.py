@@ -275,6 +275,15 @@ def test_each_size_is_required_and_positive(family: str, key: str, tmp_path: Pat
             "architectures names LlavaQwenForCausalLM, which is no plain qwen2 decoder; leave "
             "that key out to count the qwen2 decoder of these sizes alone",
         ),
+        *(
+            (
+                "llama",
+                {"architectures": [name]},
+                f"architectures names {name}, which is no plain llama decoder; leave that key out "
+                "to count the llama decoder of these sizes alone",
+            )
+            for name in ("LlamaForCausalLMEagle3", "LlamaForSequenceClassification")
+        ),
         (
             "qwen3",
             {"architectures": ["Qwen3MoeForCausalLM"]},
@@ -335,6 +344,14 @@ def test_a_decoder_inside_another_model_is_named(key: str, tmp_path: Path) -> No
         "count the decoder alone"
     )
     assert load(tmp_path, inner).family == "qwen2"
+
+
+def test_a_section_that_leaves_its_sizes_to_the_class_is_no_file_yet(tmp_path: Path) -> None:
+    wrapper = {"model_type": "llava", "text_config": {"model_type": "llama", "vocab_size": 32064}}
+    assert str(failure(tmp_path, wrapper)).endswith(
+        "save that section, with the sizes that it leaves out, as a file of its own to count the "
+        "decoder alone"
+    )
 
 
 # ---- as a user ---------------------------------------------------------------------------------
