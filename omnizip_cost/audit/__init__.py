@@ -5,6 +5,7 @@ from omnizip_cost.audit.claim import Claim
 from omnizip_cost.audit.claims_file import ALIASES, COLUMNS, bundled_claims, read_claims
 from omnizip_cost.audit.finding import ATTAINABLE_SHARE, VERDICTS, Finding, Verdict
 from omnizip_cost.audit.printed import Printed
+from omnizip_cost.audit.standouts import StandOut, stand_outs, verdict_counts
 
 __all__ = [
     "ALIASES",
@@ -14,8 +15,11 @@ __all__ = [
     "Claim",
     "Finding",
     "Printed",
+    "StandOut",
     "Verdict",
     "audit",
     "bundled_claims",
     "read_claims",
+    "stand_outs",
+    "verdict_counts",
 ]

@@ -12,6 +12,9 @@ STATED = "stated"
 FOUND = "found by this search"
 """Where a length came from, when it is not assumed."""
 
+WHOLE_ITEM = "What is called prefill here is the whole item"
+"""How the reason begins where a prefill column times more than its name says."""
+
 Verdict = Literal["plausible", "needs an unstated assumption", "impossible"]
 
 PLAUSIBLE: Verdict = "plausible"
@@ -65,6 +68,9 @@ class Finding(FlatRow):
     """n before compression, stated or assumed or found; None where it is open."""
     tokens_from: str
     """``stated``, ``found by this search``, or why it is assumed; empty where it is open."""
+    assumed: str = ""
+    """Which of ``n``, ``device``, ``dtype`` the source does not state with the row, though the
+    verdict needs them; joined by commas. The dtype is then bf16, as the models are published."""
     hardware_flops: int | None = None
     """Least work, under `hardware`: causal pairs, grouped keys, logits of one position."""
     torch_flops: int | None = None
@@ -94,6 +100,17 @@ class Finding(FlatRow):
     table imply of this number, or an allowance that the verdict rests on."""
 
     @property
+    def cards(self) -> str:
+        """The device, and how many of it."""
+        name = self.device or "-"
+        return f"{self.gpus} x {name}" if self.gpus > 1 else name
+
+    @property
+    def hangs_on_length(self) -> bool:
+        """Whether the verdict is about a length that is assumed, and another would change it."""
+        return "n" in self.assumed.split(", ") and bool(self.tokens_at_peak)
+
+    @property
     def assumptions(self) -> tuple[str, ...]:
         """What the verdict assumes that the source does not say beside the number."""
         said: tuple[str, ...] = ()
@@ -101,4 +118,6 @@ class Finding(FlatRow):
             said += (f"n = {self.tokens:,} is assumed: {self.tokens_from}.",)
         if self.device_from:
             said += (f"{self.device} is assumed: {self.device_from}.",)
+        if "dtype" in self.assumed:
+            said += ("Weights in bf16 are assumed, as the models are published.",)
         return said

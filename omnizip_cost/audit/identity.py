@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from omnizip_cost.audit.finding import STATED
@@ -27,8 +28,21 @@ def identity(case: Case, quantity: str, claimed: float, unit: str) -> dict[str, 
         "unit": unit,
         "tokens": claim.tokens,
         "note": claim.note,
+        "assumed": ", ".join(_assumed(case, quantity)),
         "tokens_from": claim.tokens_from or ("" if claim.tokens is None else STATED),
     }
+
+
+def _assumed(case: Case, quantity: str) -> Iterator[str]:
+    """Which facts that decide this quantity are not the row's own."""
+    claim = case.claim
+    timed = quantity in {"prefill", "end to end"}
+    if claim.tokens is not None and claim.tokens_from and quantity != "memory":
+        yield "n"
+    if claim.device_from and timed:
+        yield "device"
+    if claim.dtype is None and case.spec is not None and (timed or quantity == "memory"):
+        yield "dtype"
 
 
 def length_words(case: Case) -> str:

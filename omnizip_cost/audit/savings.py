@@ -152,14 +152,19 @@ def reading(case: Case, cases: Sequence[Case], verdict: Verdict) -> str:
         return ""
     rows = [other for other in cases if other.claim.setting == claim.setting]
     savings = [found for row in rows if (found := saving_of(row, cases)) is not None]
-    spans = [found.full_prefill for found in savings if found.elsewhere_s and found.full_prefill]
+    more = [found for found in savings if found.elsewhere_s]
+    spans = [found.full_prefill for found in more if found.full_prefill is not None]
     if not spans:
         return ""
     span = Span(min(one.low for one in spans), max(one.high for one in spans))
-    rows_word = "row" if len(spans) == 1 else "rows"
+    item_s, prefill_s = (
+        max((one.low + one.high) / 2 for one in ends)
+        for ends in ([found.item for found in more], [found.prefill for found in more])
+    )
     said = (
-        "If items save only in their prefill, the end-to-end times and the prefill speed-ups of "
-        f"{len(spans)} {rows_word} together imply a full prefill of {span}"
+        f"Items save up to {in_seconds(float(item_s))}, their prefills up to "
+        f"{in_seconds(float(prefill_s))}: if all of it is prefill, the prefill speed-ups of "
+        f"{len(spans)} row{'s' * (len(spans) > 1)} imply a full prefill of {span}"
     )
     return f"{said}{_beside(case, span, claim.prefill_ms, claim.end_to_end_s, verdict)}."
 
@@ -167,14 +172,17 @@ def reading(case: Case, cases: Sequence[Case], verdict: Verdict) -> str:
 def _beside(case: Case, span: Span, prefill: Printed, item: Printed, verdict: Verdict) -> str:
     """Hold the prefill that the other columns imply against the card and the printed numbers."""
     if span.low > item.high:
-        return f", longer than the whole item of {item.text} s: these columns time different things"
+        return f", longer than the whole item of {item.text} s: the columns time different things"
     rates, ms = _rates(case, span), f"{prefill.text} ms"
     if span.high > item.high:
         return (
             f"{rates}; in part longer than the whole item of {item.text} s, so it is not the case"
         )
     if verdict == IMPOSSIBLE and case.flops() <= span.low * case.peak_flop_per_s:
-        return f"{rates}. These two columns agree with the card, and not with the {ms}"
+        return (
+            f"{rates}. End-to-end times and speed-ups thus agree with the card, and not with the "
+            f"{ms}"
+        )
     if prefill.high / KILO < span.low:
         return (
             f"{rates}; the printed {ms} leave out a part of it, or items save elsewhere too, "

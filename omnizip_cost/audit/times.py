@@ -12,6 +12,7 @@ from omnizip_cost.audit.finding import (
     IMPOSSIBLE,
     PLAUSIBLE,
     UNSTATED,
+    WHOLE_ITEM,
     Finding,
     Verdict,
 )
@@ -78,10 +79,7 @@ def _finding(case: Case, time: Timed, others: Sequence[Case]) -> Finding:
     said = identity(case, time.quantity, time.claimed, time.unit)
     about = ""
     if case.claim.timed == "total" and time.quantity == "prefill":
-        about = (
-            "What is called prefill here is the whole item, encoders included: no prefill time "
-            "to compare with. "
-        )
+        about = f"{WHOLE_ITEM}, encoders included: no prefill time to compare with. "
     longer = _longer_than_item(case)
     if not case.computable:
         missing = "model" if case.spec is None else "retained ratio"
@@ -156,14 +154,26 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
         if facts["bound_by"] == "bytes":
             return IMPOSSIBLE, f"{rate}; reading the weights alone takes longer. {holds}"
         counted = f"; torch's count of the stock model makes it {torch_rate}"
-        clock = " The peak is at the rated boost clock, which a card may pass a little."
-        return IMPOSSIBLE, f"{rate}{counted}. {holds}{clock if share < MOST_CLOCK else ''}"
+        return IMPOSSIBLE, f"{rate}{counted}. {holds}{_ways_out(case, time, share)}"
     if least_seconds(case, None, time.steps, _SHARE) > time.most_s:
         return UNSTATED, (
             f"{rate}: below the peak, above the {ATTAINABLE_SHARE:.0%} of it that measured kernels "
             f"come to, so it needs kernels that keep such a rate throughout. {holds}"
         )
     return PLAUSIBLE, f"{rate}."
+
+
+def _ways_out(case: Case, time: Timed, share: float) -> str:
+    """Say which clock or type of product, neither of them stated, would bring a time in reach."""
+    assert case.device is not None
+    said = ""
+    if share < MOST_CLOCK:
+        said = " The peak is at the rated boost clock, which a card may pass a little."
+    if case.claim.dtype is None and "int8" in case.device.peak_flop_per_s:
+        int8 = case.claim.gpus * case.device.peak("int8")
+        if case.flops() <= int8 * time.most_s:
+            said += f" bf16 is assumed: in int8 ({si(int8, 'FLOP/s')}) it would be in reach."
+    return said
 
 
 def _without_device(case: Case, time: Timed) -> tuple[Verdict, str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from omnizip_cost.audit import Finding
 
 _HEADS = ("model", "device", "method", "kept", "what", "claimed", "n", "TFLOP/s", "of peak",
-          "least or most", "verdict", "see")  # fmt: skip
+          "bound", "verdict", "note")  # fmt: skip
 _VERDICTS = {"needs an unstated assumption": "unstated"}
 
 _COLUMNS_HELP = (
@@ -44,6 +44,10 @@ def audit_command(
         Path | None,
         typer.Option("--out", help="Write audit.csv, audit.md and the figure to this folder."),
     ] = None,
+    show_all: Annotated[
+        bool,
+        typer.Option("--all", help="Tables with the plausible numbers that need no note, too."),
+    ] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -66,7 +70,7 @@ def audit_command(
     if out is not None:
         write_audit(findings, out, "the bundled claims" if file is None else file.name)
     if not emit(findings, as_json=as_json, as_csv=as_csv):
-        print_audit(findings)
+        print_audit(findings, show_all=show_all)
 
 
 def write_audit(findings: Sequence[Finding], out: Path, what: str) -> None:
@@ -86,33 +90,46 @@ def write_audit(findings: Sequence[Finding], out: Path, what: str) -> None:
     atomic_write_bytes(out / "audit.md", text.encode())
 
 
-def print_audit(findings: Sequence[Finding]) -> None:
-    """Print a table per source, with the reasons of all but plausible times below it."""
-    from omnizip_cost.audit import ATTAINABLE_SHARE, VERDICTS
+def print_audit(findings: Sequence[Finding], *, show_all: bool = False) -> None:
+    """Print what stands out, then a table per source with numbered notes.
 
+    Plausible numbers without a note are left out unless ``show_all``.
+    """
+    from omnizip_cost.audit import ATTAINABLE_SHARE, stand_outs, verdict_counts
+
+    numbers = f"{len(findings)} number{'s' * (len(findings) > 1)}"
+    print(f"What stands out of {numbers}: {verdict_counts(findings)}.\n")
+    for found in stand_outs(findings):
+        print(" ".join([f"{found.source}: {found.counts}.", *found.sentences]))
+    print()
     for source in dict.fromkeys(row.source for row in findings):
         rows = [row for row in findings if row.source == source]
+        shown = [row for row in rows if show_all or _has_note(row)]
         notes: dict[str, int] = {}
-        lines = [_line(same, notes) for same in _merged(rows)]
-        assumed = dict.fromkeys(said for row in rows for said in row.assumptions)
-        show(
-            f"Audit of {source}",
-            _HEADS,
-            lines,
-            notes=[*(f"[{number}] {reason}" for reason, number in notes.items()), *assumed],
-            left=5,
-        )
-    tally = (
-        f"{sum(row.verdict == word for row in findings)} {word.replace('needs', 'need')}"
-        for word in VERDICTS
-    )
-    print(f"{len(findings)} number{'s' * (len(findings) > 1)}: {', '.join(tally)}.")
+        lines = [_line(same, notes) for same in _merged(shown)]
+        assumed = dict.fromkeys(said for row in shown for said in row.assumptions)
+        if lines:
+            show(
+                f"Audit of {source}",
+                _HEADS,
+                lines,
+                notes=[*(f"[{number}] {text}" for text, number in notes.items()), *assumed],
+                left=5,
+            )
+    if quiet := 0 if show_all else sum(not _has_note(row) for row in findings):
+        print(f"Left out: {quiet} plausible without a note; `--all` shows them.")
     print(
-        "In brackets: not printed, made of two printed times. Work: decoder and one position's "
-        "logits, causal pairs, encoders left out; peaks dense, of all cards. A rate above the peak "
-        f"is impossible, one above {ATTAINABLE_SHARE:.0%} of it needs kernels better than those "
-        "measured. `--json` gives every reason."
+        "In brackets: not printed, made of two printed times. impossible at n: at the length "
+        "beside it, which the source does not state. Work: decoder and one position's logits, "
+        "causal pairs, encoders left out; peaks dense, of all cards. A rate above the peak is "
+        f"impossible, one above {ATTAINABLE_SHARE:.0%} of it needs kernels better than those "
+        "measured. bound: least time or memory, or largest speed-up at one rate. "
+        "`--json` gives every reason."
     )
+
+
+def _has_note(row: Finding) -> bool:
+    return row.quantity == "FLOPs" or row.verdict != "plausible" or bool(row.remark)
 
 
 def _merged(rows: Sequence[Finding]) -> list[list[Finding]]:
@@ -129,18 +146,15 @@ def _merged(rows: Sequence[Finding]) -> list[list[Finding]]:
 
 def _line(same: Sequence[Finding], notes: dict[str, int]) -> tuple[str, ...]:
     row = same[0]
-    shown = row.quantity == "FLOPs" or row.verdict != "plausible"
-    text = " ".join(part for part in (row.reason, _sentence(row.note)) if part)
-    number = notes.setdefault(text, len(notes) + 1) if shown else None
+    text = " ".join(part for part in (row.reason, row.remark, _sentence(row.note)) if part)
+    number = notes.setdefault(text, len(notes) + 1) if _has_note(row) else None
     several = len(same) > 1
     models = list(dict.fromkeys(member.model for member in same))
-    where = "-" if row.device is None else row.device
-    where = f"{row.gpus} x {where}" if row.gpus > 1 else where
     what = f"{row.quantity} {row.benchmark}".strip()
     rate = row.implied_flop_per_s
     return (
         " ".join(models),
-        where,
+        row.cards,
         f"{len(same)} rows" if several else row.method,
         "" if several or row.retained is None else f"{row.retained:.0%}",
         what,
@@ -148,14 +162,24 @@ def _line(same: Sequence[Finding], notes: dict[str, int]) -> tuple[str, ...]:
         "" if row.tokens is None else f"{row.tokens:,}",
         "" if rate is None else f"{rate / TERA:,.1f}",
         "" if row.share_of_peak is None else f"{row.share_of_peak:.0%}",
-        "" if row.bound is None else fixed(row.bound),
-        _VERDICTS.get(row.verdict, row.verdict),
+        "" if row.bound is None else f"{fixed(row.bound)}{_unit(row)}",
+        _verdict(row),
         "" if number is None else f"[{number}]",
     )
 
 
+def _verdict(row: Finding) -> str:
+    if row.verdict == "impossible" and row.hangs_on_length:
+        return "impossible at n"
+    return _VERDICTS.get(row.verdict, row.verdict)
+
+
+def _unit(row: Finding) -> str:
+    return {"10^12": "T", "% of full": "%", "x": "x"}.get(row.unit, f" {row.unit}")
+
+
 def _claimed(row: Finding) -> str:
-    unit = {"10^12": "T", "% of full": "%", "x": "x"}.get(row.unit, f" {row.unit}")
+    unit = _unit(row)
     return f"({row.claimed:,.3g}{unit})" if row.derived else f"{row.claimed:,.5g}{unit}"
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import jinja2
 
-from omnizip_cost.audit import ATTAINABLE_SHARE, VERDICTS, Finding
+from omnizip_cost.audit import ATTAINABLE_SHARE, VERDICTS, Finding, stand_outs
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.report.cells import ABSENT, absent, percent
 from omnizip_cost.report.tables import Column, markdown_table
-from omnizip_cost.units import TERA
+from omnizip_cost.units import TERA, fixed
 
 _UNITS = {"10^12": "·10¹² FLOP", "% of full": "% of full", "x": "×"}
 
@@ -46,6 +46,7 @@ def render_audit(findings: Sequence[Finding], *, what: str, figure: str | None =
     return environment.get_template("audit.md.j2").render(
         what=what,
         figure=figure,
+        standouts=stand_outs(findings),
         attainable=f"{ATTAINABLE_SHARE:.0%}",
         tally=markdown_table(
             [Column(key="source", title="Source", align="left"), *VERDICTS],
@@ -67,11 +68,19 @@ def _table(source: str, findings: Sequence[Finding]) -> str:
         Column(key="tokens", title="n"),
         Column(key="implied_flop_per_s", title="TFLOP/s", write=_tera),
         Column(key="share_of_peak", title="Of dense peak", write=percent),
+        Column(key="bound", title="Bound", write=str),
         Column(key="verdict", title="Verdict", align="left"),
         Column(key="reason", title="Reason", align="left"),
     ]
     rows = [
-        {**dict(row), "what": _what(row), "claimed": _claimed(row), "reason": _reason(row)}
+        {
+            **dict(row),
+            "what": _what(row),
+            "claimed": _claimed(row),
+            "bound": ABSENT if row.bound is None else f"{fixed(row.bound)} {_unit(row)}",
+            "verdict": _verdict(row),
+            "reason": _reason(row),
+        }
         for row in findings
         if row.source == source
     ]
@@ -80,21 +89,29 @@ def _table(source: str, findings: Sequence[Finding]) -> str:
 
 def _what(row: Finding) -> str:
     kept = "" if row.retained is None or row.method == "full" else f" {row.retained:.0%}"
-    cards = (
-        "" if row.device is None else f", {f'{row.gpus} × ' if row.gpus > 1 else ''}{row.device}"
-    )
+    cards = "" if row.device is None else f", {row.cards}"
     where = f", {row.benchmark}" if row.benchmark else ""
     return f"{row.model}, {row.method}{kept}{cards}{where}: {row.quantity}"
 
 
 def _claimed(row: Finding) -> str:
-    text = f"{row.claimed:,.5g} {_UNITS.get(row.unit, row.unit)}"
+    text = f"{row.claimed:,.5g} {_unit(row)}"
     return f"({text})" if row.derived else text
+
+
+def _unit(row: Finding) -> str:
+    return _UNITS.get(row.unit, row.unit)
+
+
+def _verdict(row: Finding) -> str:
+    if row.verdict == "impossible" and row.hangs_on_length:
+        return f"impossible at n = {row.tokens:,} (assumed)"
+    return row.verdict
 
 
 def _reason(row: Finding) -> str:
     note = f" {row.note[0].upper()}{row.note[1:]}." if row.note else ""
-    return f"{row.reason}{note}"
+    return " ".join(part for part in (row.reason, row.remark) if part) + note
 
 
 def _tera(value: Any) -> str:

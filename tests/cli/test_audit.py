@@ -29,14 +29,41 @@ def claims(tmp_path: Path) -> Path:
 
 
 def test_the_table_gives_verdicts_and_reasons(claims: Path, capsys: Capture) -> None:
+    assert run(["audit", str(claims), "--all"]) == 0
+    out = capsys.readouterr().out
+    assert "(2.51x)" in out  # made of two times, not printed
     assert run(["audit", str(claims)]) == 0
     out = capsys.readouterr().out
     assert "Audit of ours" in out and "Audit of theirs" in out
     assert "[1] At n = 10,004 (assumed) the decoder's work is 150.6 TFLOP" in out
     assert "n = 10,004 is assumed: a guess." in out
-    assert "(2.51x)" in out  # made of two times, not printed
     assert "follows from eq9 (R = 100)" in out
-    assert "4 numbers: 2 impossible, 0 need an unstated assumption, 2 plausible." in out
+    assert out.startswith(
+        "What stands out of 4 numbers: 2 impossible at the n assumed, 2 plausible.\n\n"
+        "ours: 2 impossible at the n assumed, 1 plausible. 2 times need 3.34 to 3.50 times the "
+        "dense peak of rtx-a6000 at n = 10,004 (assumed); 291 ms (prefill, qwen2.5-omni-7b, full) "
+        "would hold up to n = 3,290.\n"
+        "theirs: 1 plausible. FLOPs: Every digit of the printed value follows from eq9 (R = 100); "
+    )
+    assert "973 ms   impossible at n    [1]" in out
+    assert "Left out: 1 plausible without a note" in out and "(2.51x)" not in out
+
+
+def test_plausible_numbers_without_a_note_are_left_out_unless_asked_for(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "claims.csv"
+    path.write_text("model,memory_GB,prefill_ms,end_to_end_s\nqwen2.5-omni-7b,30,900,1\n"
+                    "qwen2.5-omni-7b,31,,\nqwen2.5-omni-7b,9,,\n")  # fmt: skip
+    assert run(["audit", str(path)]) == 0
+    short = capsys.readouterr().out
+    assert "Left out: 2 plausible without a note; `--all` shows them." in short
+    assert "9 GB" in short and "31 GB" not in short
+    assert run(["audit", str(path), "--all"]) == 0
+    long = capsys.readouterr().out
+    assert "31 GB" in long and "17.9 GB" in long and "Left out" not in long
+    assert run(["audit", str(path), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 5
 
 
 def test_rows_are_flat_and_alike_as_json_and_csv(claims: Path, capsys: Capture) -> None:
@@ -79,6 +106,11 @@ def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsy
     text = (out / "audit.md").read_text()
     assert text.startswith("# Published numbers held against physics: claims.csv\n")
     assert "| ours | 2 | 0 | 1 |" in text
+    stand = (
+        "- **ours**: 2 impossible at the n assumed, 1 plausible. 2 times need 3.34 to 3.50 times"
+    )
+    assert text.index("## What stands out") < text.index(stand) < text.index("## How to read it")
+    assert "| impossible at n = 10,004 (assumed) |" in text
     assert "(audit.png)" in text and "\n\n\n" not in text
     assert "- n = 10,004 is assumed: a guess." in text
     assert len(list(csv.DictReader((out / "audit.csv").open()))) == 4
@@ -88,7 +120,7 @@ def test_without_a_rate_there_is_no_figure(tmp_path: Path, capsys: Capture) -> N
     path = tmp_path / "memory.csv"
     path.write_text("model,memory_GB\nqwen2.5-omni-7b,30\n")
     assert run(["audit", str(path), "--out", str(tmp_path / "out")]) == 0
-    assert "1 number: 0 impossible" in capsys.readouterr().out
+    assert "What stands out of 1 number: 1 plausible." in capsys.readouterr().out
     assert {item.name for item in (tmp_path / "out").iterdir()} == {"audit.csv", "audit.md"}
 
 

@@ -123,8 +123,8 @@ def test_two_other_columns_imply_a_prefill_that_the_card_can_do() -> None:
     assert (round(low, 2), round(high, 2)) == (1.84, 2.44)
     assert (
         f"imply a full prefill of {low:.2f} to {high:.2f} s: {rates[0]:.1f} to {rates[1]:.1f} "
-        "TFLOP/s at n = 10,004, 40% to 53% of the peak. These two columns agree with the card, and "
-        "not with the 291 ms."
+        "TFLOP/s at n = 10,004, 40% to 53% of the peak. End-to-end times and speed-ups thus agree "
+        "with the card, and not with the 291 ms."
     ) in row.remark
     (three,) = find("omnizip", "prefill", model=THREE, method="full")
     assert "of 4 rows" in three.remark and "not with the 258 ms" in three.remark
@@ -139,7 +139,7 @@ def test_reruns_save_elsewhere_too_and_what_follows_differs() -> None:
     assert all("were saved elsewhere" in row.reason for row in ratios)
     assert "3.08 ms over R = 15" in ratios[0].reason
     (a5000,) = find("independent-rerun-a5000", "prefill", model=SEVEN, method="full")
-    assert "longer than the whole item of 4.24 s: these columns time different" in a5000.remark
+    assert "longer than the whole item of 4.24 s: the columns time different" in a5000.remark
     (l20,) = find("omniroute", "prefill", method="full")
     assert "full prefill of 2.46 to 5.81 s" in l20.remark
     assert "the printed 2371 ms leave out a part of it, or items save elsewhere too" in l20.remark
