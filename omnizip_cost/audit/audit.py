@@ -9,6 +9,7 @@ from omnizip_cost.audit.claim import Claim
 from omnizip_cost.audit.finding import Finding
 from omnizip_cost.audit.memory import memory_findings
 from omnizip_cost.audit.printed_flops import flops_findings
+from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.speedups import speedup_findings
 from omnizip_cost.audit.times import time_findings
 from omnizip_cost.audit.work import case_of
@@ -56,10 +57,11 @@ def audit(
     printed = flops_findings([case_of(claim) for claim in claims],
                              [*CONVENTIONS.values(), *conventions])  # fmt: skip
     cases = [case_of(_assume(claim, tokens, device)) for claim in claims]
-    ratios = speedup_findings(cases)
+    rows = Rows(cases)
+    ratios = speedup_findings(cases, rows)
     findings: list[Finding] = []
     for index, case in enumerate(cases):
-        findings += time_findings(case, cases)
+        findings += time_findings(case, rows)
         findings += memory_findings(case)
         findings += ratios.get(index, [])
         findings += printed.get(index, [])

@@ -29,6 +29,9 @@ BUNDLED = (
 """Published tables that come with the package, in the order in which they are audited."""
 
 _LARGEST_FILE_BYTES = 16 * MEBI
+_MOST = 10**8
+"""Largest number of tokens, steps, cards or frames that is read."""
+_WHOLE = f"a whole number from 1 to {_MOST:,}"
 
 
 def _text(text: str) -> str:
@@ -36,7 +39,7 @@ def _text(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 10**8:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MOST:
         raise ValueError(text)
     return int(text)
 
@@ -71,21 +74,21 @@ COLUMNS: Mapping[str, tuple[_Reader, str, str]] = {
     "source": (_text, "a text", "who claims it; rows of one source are searched together"),
     "device": (_text, "a device", "name of `devices`, or unknown"),
     "device_from": (_text, "a text", "why this device is assumed, where the source is silent"),
-    "gpus": (_count, "a whole number from 1", "cards that worked at once [1]"),
+    "gpus": (_count, _WHOLE, "cards that worked at once [1]"),
     "method": (_text, "a method", "full, or what compressed it [full]"),
     "retained": (_ratio, "a ratio above 0, at most 1", "share of audio+video tokens kept"),
     "benchmark": (_text, "a text", "rows of one benchmark are divided by each other"),
-    "tokens": (_count, "a whole number from 1", "n before compression"),
+    "tokens": (_count, _WHOLE, "n before compression"),
     "tokens_from": (_text, "a text", "why this n is assumed, where the source is silent"),
     "layer_tokens": (_layers, "layers x tokens, like 18x2500+10x1250", "tokens of every layer"),
-    "decode_steps": (_steps, "a whole number from 0", "R, steps after the prefill"),
+    "decode_steps": (_steps, f"a whole number from 0 to {_MOST:,}", "R, steps after the prefill"),
     "dtype": (
         plain_dtype,
         f"one of {', '.join(DTYPES)}",
         "of the weights: bf16, fp16, fp32, fp8, int8",
     ),
-    "frames": (_count, "a whole number from 1", "video frames, where FLOPs may hold the encoder"),
-    "frame_pixels": (_count, "a whole number from 1", "pixels of each of them"),
+    "frames": (_count, _WHOLE, "video frames, where FLOPs may hold the encoder"),
+    "frame_pixels": (_count, _WHOLE, "pixels of each of them"),
     "timed": (_timed, "prefill or total", "what prefill_ms times [prefill]"),
     "note": (_text, "a text", "shown with the row"),
     "prefill_ms": (Printed.of, _POSITIVE, "time of the prefill, ms"),
@@ -159,6 +162,8 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     spelled = {name.lower(): name for name in (*COLUMNS, *IGNORED)}
     columns = [ALIASES.get(name.lower(), spelled.get(name.lower(), name)) for name in header]
     for heading, name in zip(header, columns, strict=True):
+        if name not in COLUMNS and name not in IGNORED and len(header) == 1 and ";" in name:
+            raise InputFileError(path, "line 1: columns must be separated by commas, not ;")
         if name not in COLUMNS and name not in IGNORED:
             near = get_close_matches(heading.lower(), [*COLUMNS, *ALIASES], n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COLUMNS)}"

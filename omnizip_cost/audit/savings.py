@@ -7,14 +7,13 @@ and what R steps save on the cache. Printed values carry rounding: every amount 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from omnizip_cost.audit.finding import IMPOSSIBLE, Verdict
-from omnizip_cost.audit.full_run import full_run
 from omnizip_cost.audit.identity import cards, in_seconds
 from omnizip_cost.audit.printed import Printed
+from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.work import Case
 from omnizip_cost.units import KILO, TERA
 
@@ -55,12 +54,12 @@ class Saving:
         return max(self.item.low - self.prefill.high - (self.decode_s or 0), Fraction(0))
 
 
-def saving_of(case: Case, cases: Sequence[Case]) -> Saving | None:
+def saving_of(case: Case, rows: Rows) -> Saving | None:
     """Compare what item and prefill save; None without both times of both runs."""
     claim = case.claim
     if claim.full or claim.prefill_ms is None or claim.end_to_end_s is None:
         return None
-    full = full_run(case, cases, *_TIMES)
+    full = rows.full_run(case, *_TIMES)
     if full is None or "total" in {claim.timed, full.claim.timed}:
         return None
     whole_ms, whole_s = full.claim.prefill_ms, full.claim.end_to_end_s
@@ -102,9 +101,9 @@ def cache_seconds(case: Case) -> Fraction | None:
     return (whole - case.cache_bytes()) / case.bandwidth_bytes_per_s
 
 
-def saved_elsewhere(case: Case, cases: Sequence[Case]) -> str:
+def saved_elsewhere(case: Case, rows: Rows) -> str:
     """Say so where an item saves more than its prefill and its cache can."""
-    saving = saving_of(case, cases)
+    saving = saving_of(case, rows)
     if saving is None or not saving.elsewhere_s:
         return ""
     whole, mine = saving.full.claim.end_to_end_s, case.claim.end_to_end_s
@@ -141,7 +140,7 @@ def _decode(case: Case, saving: Saving) -> str:
     )
 
 
-def reading(case: Case, cases: Sequence[Case], verdict: Verdict) -> str:
+def reading(case: Case, rows: Rows, verdict: Verdict) -> str:
     """Say which full prefill the items' savings and the prefill speed-ups imply together.
 
     Only of a full row, and where some row of its setting saves more than its prefill: "verdict" is
@@ -150,8 +149,9 @@ def reading(case: Case, cases: Sequence[Case], verdict: Verdict) -> str:
     claim = case.claim
     if not claim.full or claim.prefill_ms is None or claim.end_to_end_s is None:
         return ""
-    rows = [other for other in cases if other.claim.setting == claim.setting]
-    savings = [found for row in rows if (found := saving_of(row, cases)) is not None]
+    if rows.full_run(case, *_TIMES) is not case:
+        return ""
+    savings = [found for row in rows.alike(case) if (found := saving_of(row, rows)) is not None]
     more = [found for found in savings if found.elsewhere_s]
     spans = [found.full_prefill for found in more if found.full_prefill is not None]
     if not spans:

@@ -12,9 +12,9 @@ from omnizip_cost.audit.finding import (
     Finding,
     Verdict,
 )
-from omnizip_cost.audit.full_run import full_run
 from omnizip_cost.audit.identity import identity, length_words
 from omnizip_cost.audit.printed import Printed
+from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.savings import saved_elsewhere
 from omnizip_cost.audit.work import AS_BUILT, LEAST, MOST_TOKENS, Case, most_tokens
 
@@ -27,19 +27,17 @@ _KINDS = (
 )
 
 
-def speedup_findings(cases: Sequence[Case]) -> Mapping[int, list[Finding]]:
+def speedup_findings(cases: Sequence[Case], rows: Rows) -> Mapping[int, list[Finding]]:
     """Findings on speed-ups, printed or made of two printed times, by place in ``cases``."""
     return {
-        index: [found for kind in _KINDS if (found := _finding(case, cases, *kind)) is not None]
+        index: [found for kind in _KINDS if (found := _finding(case, rows, *kind)) is not None]
         for index, case in enumerate(cases)
         if not case.claim.full
     }
 
 
-def _finding(
-    case: Case, cases: Sequence[Case], quantity: str, time: str, column: str
-) -> Finding | None:
-    full = full_run(case, cases, time)
+def _finding(case: Case, rows: Rows, quantity: str, time: str, column: str) -> Finding | None:
+    full = rows.full_run(case, time)
     printed: Printed | None = getattr(case.claim, column)
     mine: Printed | None = getattr(case.claim, time)
     whole: Printed | None = None if full is None else getattr(full.claim, time)
@@ -65,7 +63,7 @@ def _finding(
     if clash:
         verdict = UNSTATED if verdict == PLAUSIBLE else verdict
         reason += " The printed speed-up does not follow from the times beside it."
-    if quantity.startswith("end") and (more := saved_elsewhere(case, cases)):
+    if quantity.startswith("end") and (more := saved_elsewhere(case, rows)):
         verdict = UNSTATED if verdict == PLAUSIBLE else verdict
         reason += more
     return Finding(

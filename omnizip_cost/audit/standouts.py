@@ -103,7 +103,11 @@ def _within_peak(rows: Sequence[Finding]) -> Iterator[str]:
     shares = sorted(row.share_of_peak for row in times if row.share_of_peak is not None)
     ends = _range([f"{share:.0%}" for share in shares])
     many = f"{len(times)} prefill times are" if len(times) > 1 else "One prefill time is"
-    yield f"{many} within reach, at {ends} of the peak of {times[0].cards}{_lengths(times)}."
+    first, alone = times[0], ""
+    if first.gpus > 1:
+        alone = _range([f"{share * first.gpus:.0%}" for share in shares])
+        alone = f" ({alone} of one card's, if they work one after another)"
+    yield f"{many} within reach, at {ends} of the peak of {first.cards}{alone}{_lengths(times)}."
 
 
 def _readings(rows: Sequence[Finding]) -> Iterator[str]:

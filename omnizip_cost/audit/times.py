@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,6 +16,7 @@ from omnizip_cost.audit.finding import (
     Verdict,
 )
 from omnizip_cost.audit.identity import cards, identity, in_seconds, length_words
+from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.savings import reading
 from omnizip_cost.audit.work import (
     AS_BUILT,
@@ -50,8 +50,8 @@ class Timed:
     """Decode steps inside."""
 
 
-def time_findings(case: Case, others: Sequence[Case] = ()) -> list[Finding]:
-    """Findings on the printed times of one claim; ``others`` may tell what rate its source had."""
+def time_findings(case: Case, rows: Rows) -> list[Finding]:
+    """Findings on the printed times of one claim; ``rows`` may tell what rate its source had."""
     claim = case.claim
     timed = []
     if (ms := claim.prefill_ms) is not None:
@@ -61,7 +61,7 @@ def time_findings(case: Case, others: Sequence[Case] = ()) -> list[Finding]:
     if (s := claim.end_to_end_s) is not None:
         timed.append(Timed(quantity="end to end", claimed=float(s), unit="s", seconds=s.value,
                            most_s=s.high, steps=claim.decode_steps or 0))  # fmt: skip
-    return [_finding(case, time, others) for time in timed]
+    return [_finding(case, time, rows) for time in timed]
 
 
 def least_seconds(case: Case, tokens: int | None, steps: int, share: Fraction) -> Fraction:
@@ -75,7 +75,7 @@ def least_seconds(case: Case, tokens: int | None, steps: int, share: Fraction) -
     return max(work, per_pass) + steps * per_pass
 
 
-def _finding(case: Case, time: Timed, others: Sequence[Case]) -> Finding:
+def _finding(case: Case, time: Timed, rows: Rows) -> Finding:
     said = identity(case, time.quantity, time.claimed, time.unit)
     about = ""
     if case.claim.timed == "total" and time.quantity == "prefill":
@@ -93,11 +93,15 @@ def _finding(case: Case, time: Timed, others: Sequence[Case]) -> Finding:
     else:
         facts |= _limits(case, time)
         verdict, reason = _judge(case, time, facts)
-        reason += _at_sibling_rate(case, time, others)
+        reason += _at_sibling_rate(case, time, rows)
     left = longer or _after_prefill(case, time)
     if left and verdict == PLAUSIBLE:
         verdict = UNSTATED
-    remark = reading(case, others, verdict) if time.quantity == "prefill" else ""
+    if time.quantity == "prefill":
+        reason += _one_card_at_work(case, facts)
+        remark = reading(case, rows, verdict)
+    else:
+        remark = "" if left else _after_prefill(case, time, one_card=True)
     return Finding(**said, **facts, verdict=verdict, reason=f"{about}{reason}{left}", remark=remark)
 
 
@@ -200,22 +204,20 @@ def _peak(case: Case, device: Device) -> int:
     return case.claim.gpus * device_peak(device, case.dtype)
 
 
-def _at_sibling_rate(case: Case, time: Timed, others: Sequence[Case]) -> str:
+def _at_sibling_rate(case: Case, time: Timed, rows: Rows) -> str:
     """Say which length the rate of another prefill of the same source, model and card means."""
-    if not case.lengths_open or time.quantity != "prefill":
+    other = rows.timed_full_run(case)
+    full_prefill = time.quantity == "prefill" and case.claim.full and case.lengths_open
+    if other is None or not full_prefill:
         return ""
-    for other in others:
-        claim, ms = other.claim, other.claim.prefill_ms
-        alike = claim.setting[:3] == case.claim.setting[:3] and claim.full and case.claim.full
-        if not alike or ms is None or other.lengths_open or claim.timed != case.claim.timed:
-            continue
-        rate = other.flops() / (ms.value / KILO)
-        length = _most_at(case, rate * time.seconds)
-        return (
-            f" At the rate that {ms.text} ms at {length_words(other)} imply "
-            f"({si(float(rate), 'FLOP/s')}) it would be n = {length:,}."
-        )
-    return ""
+    ms = other.claim.prefill_ms
+    assert ms is not None
+    rate = other.flops() / (ms.value / KILO)
+    length = _most_at(case, rate * time.seconds)
+    return (
+        f" At the rate that {ms.text} ms at {length_words(other)} imply "
+        f"({si(float(rate), 'FLOP/s')}) it would be n = {length:,}."
+    )
 
 
 def _most_in_time(case: Case, time: Timed, share: Fraction) -> int:
@@ -239,8 +241,23 @@ def _longer_than_item(case: Case) -> str:
     )
 
 
-def _after_prefill(case: Case, time: Timed) -> str:
-    """Say so where too little of the whole time is left for the decode steps."""
+def _one_card_at_work(case: Case, facts: dict[str, Any]) -> str:
+    """Say what the share is where several cards work one after another, layer by layer."""
+    share = facts.get("share_of_peak")
+    if share is None or case.claim.gpus == 1:
+        return ""
+    alone = share * case.claim.gpus
+    return (
+        f" That is with all cards at work at once; one after another, as where layers are split "
+        f"over them, it is {_share(alone)} the peak of the one at work."
+    )
+
+
+def _after_prefill(case: Case, time: Timed, *, one_card: bool = False) -> str:
+    """Say so where too little of the whole time is left for the decode steps.
+
+    ``one_card``: where several cards do not read their share of the weights at the same time.
+    """
     claim = case.claim
     if (
         time.quantity != "end to end"
@@ -248,16 +265,27 @@ def _after_prefill(case: Case, time: Timed) -> str:
         or claim.prefill_ms is None
         or claim.timed == "total"
         or case.device is None
+        or (one_card and claim.gpus == 1)
     ):
         return ""
     left = time.most_s - claim.prefill_ms.low / KILO
     needed = time.steps * Fraction(case.pass_bytes, case.bandwidth_bytes_per_s)
+    if one_card:
+        needed *= claim.gpus
     if left >= needed:
         return ""
+    said = (
+        f"After the claim's own prefill {in_seconds(float(left))} are left for {time.steps} "
+        f"decode steps, which take {in_seconds(float(needed))} at "
+    )
+    if one_card:
+        return (
+            f"{said}one card's bandwidth: either the cards read at once, which layers split over "
+            "them do not, or fewer tokens were generated, or the two timers cover different things."
+        )
     return (
-        f" After the claim's own prefill {in_seconds(float(left))} are left for {time.steps} "
-        f"decode steps, which take {in_seconds(float(needed))} at {cards(case)}'s bandwidth: fewer "
-        "tokens were generated, or the two timers cover different things."
+        f" {said}{cards(case)}'s bandwidth: fewer tokens were generated, or the two timers cover "
+        "different things."
     )
 
 

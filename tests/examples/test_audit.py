@@ -143,6 +143,24 @@ def test_a_part_cannot_outlast_the_whole() -> None:
     assert {row.verdict for row in audit([edge])} == {"plausible"}
 
 
+def test_cards_one_after_another_are_spoken_of() -> None:
+    """Two cards at work at once have twice the peak and bandwidth; split layers do not."""
+    claim = _claim(device="rtx-a5000", gpus=2, tokens=10_004, decode_steps=15,
+                   prefill_ms=Printed.of("2104"), end_to_end_s=Printed.of("2.30"))  # fmt: skip
+    prefill, whole = audit([claim])
+    share = _work(10_004) / 2.104 / 111.1e12
+    assert f"{share:.1%} of the peak of the one at work" in prefill.reason
+    assert prefill.share_of_peak == pytest.approx(share / 2)
+    left_s, pass_s = 2.305 - 2.1035, 2 * weights_per_pass(oz.load_spec(SEVEN)) / 768e9
+    assert 15 * pass_s / 2 < left_s < 15 * pass_s
+    assert whole.verdict == "plausible"
+    assert f"{left_s * 1e3:.3g} ms are left for 15 decode steps" in whole.remark
+    assert f"take {15 * pass_s * 1e3:.3g} ms at one card's bandwidth" in whole.remark
+    alone = audit([replace(claim, gpus=1)])
+    assert "one at work" not in alone[0].reason and not alone[1].remark
+    assert alone[1].verdict == "needs an unstated assumption"
+
+
 def _pair(saved_s: str, **facts: object) -> tuple[Claim, Claim]:
     """A full run of 2 s, 1 s of it prefill, and one at half the tokens that saves so much."""
     full = _claim(tokens=4_000, device="l40s", prefill_ms=Printed.of("1000"),
@@ -392,6 +410,8 @@ HEADER = "model,device,method,retained,tokens,prefill_ms,gpus,layer_tokens,dtype
         ("", "line 1: there is no column model"),
         ("device\nl4\n", "line 1: there is no column model"),
         (HEADER, "there is no row under its header"),
+        ("model;device\nx;l4\n", "line 1: columns must be separated by commas, not ;"),
+        (HEADER + f"{SEVEN},,,,{10**11},,,,,\n", "from 1 to 100,000,000, got '100000000000'"),
         ("model,prefil\nx,1\n", "line 1: unknown column 'prefil'; did you mean prefill"),
         ("model,speedup,prefill_speedup\nx,1,1\n", "column speedup stands there more than once"),
         (HEADER + f"{SEVEN},l4\n", "line 2 has 2 cells where the header has 10"),
@@ -401,8 +421,14 @@ HEADER = "model,device,method,retained,tokens,prefill_ms,gpus,layer_tokens,dtype
             HEADER + f"{SEVEN},,,1.2,,,,,,\n",
             "retained must be a ratio above 0, at most 1, got '1.2'",
         ),
-        (HEADER + f"{SEVEN},,,,1e4,,,,,\n", "tokens must be a whole number from 1, got '1e4'"),
-        (HEADER + f"{SEVEN},,,,,,0,,,\n", "gpus must be a whole number from 1, got '0'"),
+        (
+            HEADER + f"{SEVEN},,,,1e4,,,,,\n",
+            "tokens must be a whole number from 1 to 100,000,000, got '1e4'",
+        ),
+        (
+            HEADER + f"{SEVEN},,,,,,0,,,\n",
+            "gpus must be a whole number from 1 to 100,000,000, got '0'",
+        ),
         (HEADER + f"{SEVEN},,,,,,,18*3,,\n", "layer_tokens must be layers x tokens"),
         (HEADER + f"{SEVEN},,,,,,,,int4,\n", "dtype must be one of bf16, fp16"),
         (HEADER + f"{SEVEN},,,,,,,,,both\n", "timed must be prefill or total, got 'both'"),
