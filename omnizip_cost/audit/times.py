@@ -31,7 +31,8 @@ from omnizip_cost.units import GIGA, KILO, si
 
 MOST_CLOCK = 1.2
 """Shares of the peak up to which a clock above the rated boost may be part of the answer: an RTX
-A6000 is rated at 1.80 GHz and clocks to 2.10 GHz at most (nvidia-smi)."""
+A6000 is rated at 1.80 GHz and lists 2.10 GHz, 1.17 times as much, as its maximum (nvidia-smi -q,
+log in issue 323 of github.com/mrirecon/bart)."""
 
 _SHARE = Fraction(str(ATTAINABLE_SHARE))
 

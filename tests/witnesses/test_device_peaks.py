@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pytest
 
+from omnizip_cost.audit.times import MOST_CLOCK
 from omnizip_cost.hardware import bundled_devices
 
 CHIPS = {
@@ -52,6 +53,31 @@ def test_fp32_peak_follows_from_the_clock(name: str) -> None:
     units, lanes, clock_mhz = FP32[name]
     peak = bundled_devices()[name].peak("fp32")
     assert peak == pytest.approx(units * lanes * 2 * clock_mhz * 10**6, rel=3e-3)
+
+
+def test_what_the_highest_listed_clock_would_make() -> None:
+    """RTX A6000 at 2.10 GHz: 180.6, inside the allowance that the audit speaks of."""
+    card = bundled_devices()["rtx-a6000"]
+    listed = 84 * 1024 * 2100 * 10**6
+    assert any("would make 180.6" in note for note in card.notes)
+    assert round(listed / 1e12, 1) == 180.6
+    assert 1.15 < listed / card.peak("bf16") < MOST_CLOCK
+
+
+def test_an_unconfirmed_card_says_so_and_what_follows_from_public_counts() -> None:
+    l20 = bundled_devices()["l20"]
+    assert l20.peak("fp32") == pytest.approx(92 * 128 * 2 * 2520 * 10**6, rel=8e-3)
+    assert l20.peak("bf16") == pytest.approx(2 * l20.peak("fp32"), rel=2e-3)
+    for name in ("l20", "h20"):
+        assert any("onfirmed" in note for note in bundled_devices()[name].notes)
+
+
+def test_a_board_of_eight_is_eight_cards() -> None:
+    """HGX and DGX B200: 72 PFLOP/s fp8 with sparsity, 1,440 GB and 64 TB/s for the board."""
+    card = bundled_devices()["b200"]
+    assert 8 * 2 * card.peak("fp8") == 72 * 10**15
+    assert 8 * card.bandwidth_bytes_per_s == 64 * 10**12
+    assert 8 * card.memory_bytes == 1440 * 2**30
 
 
 SPARSE = {"h100-sxm": 1979, "h200-sxm": 1979, "h100-pcie": 1513, "a100-sxm": 624, "l40s": 733,
