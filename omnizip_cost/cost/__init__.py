@@ -2,14 +2,12 @@
 
 from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even
 from omnizip_cost.cost.convention_file import load_convention
-from omnizip_cost.cost.conventions import (
-    CONVENTIONS,
-    EQ9_DECODE_STEPS,
-    Convention,
+from omnizip_cost.cost.convention_lookup import (
     executed_convention,
     require_convention,
     require_conventions,
 )
+from omnizip_cost.cost.conventions import CONVENTIONS, EQ9_DECODE_STEPS, Convention
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import (
     audio_encoder_ops,

@@ -22,7 +22,8 @@ from omnizip_cost.cost.account_entries import (
 )
 from omnizip_cost.cost.account_row import AccountRow
 from omnizip_cost.cost.convention import Convention
-from omnizip_cost.cost.conventions import CONVENTIONS, EQ9_DECODE_STEPS, require_convention
+from omnizip_cost.cost.convention_lookup import require_convention
+from omnizip_cost.cost.conventions import CONVENTIONS, EQ9_DECODE_STEPS
 from omnizip_cost.cost.executed import AttentionKind, executed_listing
 from omnizip_cost.cost.rows import counted_ops
 from omnizip_cost.specs.spec import ModelSpec

@@ -9,7 +9,8 @@ from functools import cache
 from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.break_even import MOST_TOKENS, BreakEven, break_even, longest, same_mix
-from omnizip_cost.cost.conventions import Convention, require_convention
+from omnizip_cost.cost.convention_lookup import require_convention
+from omnizip_cost.cost.conventions import Convention
 from omnizip_cost.cost.rows import CostRow, count
 from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.workload.workload import Workload

@@ -7,12 +7,8 @@ from dataclasses import dataclass, replace
 
 from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost.conventions import (
-    EQ9_DECODE_STEPS,
-    Convention,
-    definition,
-    require_convention,
-)
+from omnizip_cost.cost.convention_lookup import definition, require_convention
+from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention
 from omnizip_cost.cost.decoder import Op, decoder_ops
 from omnizip_cost.cost.encoders import encoder_ops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops

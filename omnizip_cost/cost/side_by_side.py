@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention, definition
+from omnizip_cost.cost.convention_lookup import definition
+from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention
 from omnizip_cost.cost.decoder import layer_tokens
 from omnizip_cost.cost.rows import CostRow, count, share_left, total_flops
 from omnizip_cost.results.row import FlatRow
@@ -69,7 +70,7 @@ def side_by_side(
         All of ``work``.
     work : Workload
     conventions : mapping of name to Convention
-        Such as :func:`~omnizip_cost.cost.conventions.require_conventions` returns.
+        Such as :func:`~omnizip_cost.cost.convention_lookup.require_conventions` returns.
     decode : int
         R, where a convention counts decode.
 

@@ -11,7 +11,7 @@ import omnizip_cost as oz
 from omnizip_cost.compression import Plan
 from omnizip_cost.cost import CONVENTIONS, Convention, require_conventions, side_by_side
 from omnizip_cost.cost.convention import CHOICES
-from omnizip_cost.cost.conventions import require_convention
+from omnizip_cost.cost.convention_lookup import require_convention
 from omnizip_cost.errors import (
     ConventionMismatchError,
     InvalidValueError,
