@@ -48,6 +48,7 @@ def standouts(spec: ModelSpec, rows: list[AccountRow]) -> list[str]:
     """
     return [
         *_what_it_is(rows),
+        *_grouped(rows),
         *_unknown(spec, rows),
         *_unseen(rows),
         *_logits(rows),
@@ -114,8 +115,8 @@ def _unseen(rows: list[AccountRow]) -> Iterator[str]:
 def _grouped(rows: list[AccountRow]) -> Iterator[str]:
     if any("_grouped_mm" in (row.aten or "") for row in rows):
         yield (
-            "Experts run as grouped products, for which torch's counter has no formula: it would "
-            "leave out their FLOPs, which are counted here."
+            "Experts run as grouped products, for which torch's FLOP counter has no formula: it "
+            "leaves out their FLOPs, which are counted here."
         )
 
 

@@ -32,7 +32,8 @@ class AccountRow(FlatRow):
     """Numbers of the layers of the group, "0-4" or "7, 15, 23, 31"; None outside the layers."""
     layer_count: int | None
     counted: bool
-    """Whether it holds products or convolutions, which torch's counter counts."""
+    """Whether it holds products or convolutions: what the convention counts. (torch's counter has
+    no formula for grouped experts.)"""
     aten: str | None
     """Names of the operators that torch dispatches; None where they are not known one by one."""
     flops: int
