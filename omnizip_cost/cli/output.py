@@ -60,35 +60,57 @@ def show(
 ) -> None:
     """Print a table on stdout: the first ``left`` columns flush left, numbers flush right.
 
-    Names wrap between words; numbers are never cropped: where they do not fit, the table is wider
-    than the terminal.
+    Names wrap between words; numbers and headings are never cropped: where they do not fit, the
+    table is wider than the terminal.
     """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
     lines = [list(row) for row in rows]
-    table = Table(box=SIMPLE_HEAD)
-    needed = 1
+    least, full = [], []
     for place, column in enumerate(columns):
         cells = [column, *(line[place] for line in lines)]
-        if place < left:
-            cells = [word for cell in cells for word in cell.split()] or [""]
-        widest = max(map(len, cells))
-        needed += widest + _GAP
+        parts = [word for cell in cells for word in cell.split()] if place < left else cells
+        full.append(max(map(cell_len, cells)))
+        least.append(max(map(cell_len, parts), default=0))
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
+    edges = 1 + _GAP * len(columns)
+    widths = _shared(console.width - edges, least, full)
+    console.width = max(console.width, edges + sum(widths))
+    table = Table(box=SIMPLE_HEAD)
+    for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
         table.add_column(
             column,
             justify="left" if place < left else "right",
             overflow="fold",
             no_wrap=place >= left,
-            min_width=widest,
+            width=width,
         )
     for line in lines:
         table.add_row(*line)
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
-    console.width = max(console.width, needed)
     console.print(title, style="bold", soft_wrap=True)
     console.print(table)
     for note in notes:
         console.print(note, soft_wrap=True)
+
+
+def _shared(room: int, least: Sequence[int], full: Sequence[int]) -> list[int]:
+    """Share ``room`` among columns: all as wide as they would be, or the widest cut first.
+
+    No column gets less than its ``least``, so that together they may need more than there is.
+
+    >>> _shared(30, [4, 6, 5], [4, 9, 40]), _shared(10, [4, 6, 5], [4, 9, 40])
+    ([4, 9, 17], [4, 6, 5])
+    """
+    widths = list(least)
+    while (spare := room - sum(widths)) > 0:
+        growing = [place for place, width in enumerate(widths) if width < full[place]]
+        if not growing:
+            break
+        lowest = min(widths[place] for place in growing)
+        for place in [place for place in growing if widths[place] == lowest][:spare]:
+            widths[place] += 1
+    return widths
