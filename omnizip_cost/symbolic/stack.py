@@ -1,13 +1,25 @@
-"""The decoder stack in letters, under any convention: :mod:`omnizip_cost.formulas` fed symbols."""
+"""The decoder stack in letters: the functions of :mod:`omnizip_cost.cost.decoder`, fed symbols.
+
+Nothing is stated here that they state: which width, which pairs, which positions of the head a
+convention takes is read by the very code that counts.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 
-from omnizip_cost import formulas
 from omnizip_cost.cost.conventions import Convention
+from omnizip_cost.cost.decoder import (
+    LayerWidths,
+    OperatorClass,
+    Phase,
+    decode_work,
+    head_work,
+    prefill_work,
+)
 from omnizip_cost.symbolic.letters import Expression as Expr
 from omnizip_cost.symbolic.letters import F, R, T, V, d, e, kv, m, n, q
 
@@ -32,57 +44,49 @@ class Quadratic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Widths:
-    """Widths of one layer in letters, as a convention sees them."""
+class _ExpertsInLetters:
+    """What a layer's widths ask of a mixture; e = 0 makes it a plain FFN of width m."""
 
-    q: Expr
-    kv: Expr
-    pair: Expr
-    """Of the two products of a pair: the queries', or 0 where a convention counts no pairs."""
-    m: Expr
-    ffn_matrices: Expr
-    router: Expr
+    experts: Expr = e
+    experts_per_token: int = 1
+    intermediate_size: Expr = m
+    dense_layers: tuple[int, ...] = ()
 
-    @classmethod
-    def of(cls, convention: Convention) -> Widths:
-        """Read them off a convention's choices."""
-        grouped = convention.widths == "grouped"
-        as_built = convention.ffn_matrices is None
-        queries = q if grouped else d
-        return cls(
-            q=queries,
-            pair=sympy.S.Zero if convention.attention == "none" else queries,
-            kv=kv if grouped else d,
-            m=4 * d if convention.ffn_width == "4d" else m,
-            ffn_matrices=F if as_built else sympy.Integer(convention.ffn_matrices),
-            router=e if as_built else sympy.S.Zero,
-        )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TextInLetters:
+    """What the count asks of a :class:`~omnizip_cost.specs.spec.TextSpec`, in letters."""
+
+    hidden_size: Expr = d
+    query_width: Expr = q
+    kv_width: Expr = kv
+    intermediate_size: Expr = m
+    ffn_matrices: Expr = F
+    vocab_size: Expr = V
+    experts: _ExpertsInLetters = _ExpertsInLetters()
+
+    def window_of(self, _: int) -> None:
+        """No letter stands for a window."""
+
+
+_TEXT: Any = _TextInLetters()
 
 
 def attention(convention: Convention) -> Expr:
     """FLOPs of both attention products of one layer in prefill."""
-    causal = convention.attention == "causal"
-    pairs = formulas.causal_pairs_doubled(n) if causal else formulas.full_pairs_doubled(n, n)
-    return convention.flop_per_multiply_add * formulas.attention(pairs, Widths.of(convention).pair)
+    return convention.flop_per_multiply_add * _layer_work(convention, n)["attention"]
 
 
 def feed_forward(convention: Convention) -> Expr:
     """FLOPs of one layer's FFN in prefill, its router apart."""
-    widths = Widths.of(convention)
-    return convention.flop_per_multiply_add * formulas.feed_forward(
-        n, d, widths.m, widths.ffn_matrices
-    )
+    return convention.flop_per_multiply_add * _layer_work(convention, n)["ffn"]
 
 
 def matrices(convention: Convention, tokens: Expr = n) -> Expr:
     """FLOPs of all matrices of one layer for some tokens: projections, FFN, router."""
-    widths = Widths.of(convention)
-    multiply_adds = (
-        formulas.projections(tokens, d, widths.q, widths.kv)
-        + formulas.feed_forward(tokens, d, widths.m, widths.ffn_matrices)
-        + formulas.linear(tokens, d, widths.router)
-    )
-    return convention.flop_per_multiply_add * multiply_adds
+    work = _layer_work(convention, tokens)
+    left = sum(terms for operator, terms in work.items() if operator != "attention")
+    return convention.flop_per_multiply_add * left
 
 
 def layer(convention: Convention) -> Expr:
@@ -91,9 +95,8 @@ def layer(convention: Convention) -> Expr:
 
 
 def head(convention: Convention) -> Expr:
-    """FLOPs of the LM head in prefill."""
-    positions = {"none": 0, "every": n, "last": 1}[convention.lm_head]
-    return convention.flop_per_multiply_add * formulas.linear(positions, d, V)
+    """FLOPs of the LM head in prefill; zero where it is not counted."""
+    return _head(convention, "prefill")
 
 
 def prefill(convention: Convention) -> Expr:
@@ -102,9 +105,24 @@ def prefill(convention: Convention) -> Expr:
 
 
 def decode(convention: Convention) -> Expr:
-    """FLOPs of R decode steps after n cached tokens, LM head included where it is counted."""
-    pairs = formulas.decode_pairs_doubled(n, R)
-    scores = formulas.attention(pairs, Widths.of(convention).pair)
-    logits = 0 if convention.lm_head == "none" else formulas.linear(R, d, V)
-    factor = convention.flop_per_multiply_add
-    return sympy.expand(T * (matrices(convention, R) + factor * scores) + factor * logits)
+    """FLOPs of R decode steps after n cached tokens, LM head included; zero where not counted."""
+    if not convention.decode:
+        return sympy.S.Zero
+    work = decode_work(_widths(convention), n, R)
+    layers = convention.flop_per_multiply_add * T * sum(work.values())
+    return sympy.expand(layers) + _head(convention, "decode")
+
+
+def _widths(convention: Convention) -> LayerWidths:
+    return LayerWidths.of(_TEXT, convention, 0)
+
+
+def _layer_work(convention: Convention, tokens: Expr) -> dict[OperatorClass, Expr]:
+    """Multiply-adds of one layer's prefill."""
+    return prefill_work(_widths(convention), convention, tokens)
+
+
+def _head(convention: Convention, phase: Phase) -> Expr:
+    """FLOPs of the LM head in one phase."""
+    work = head_work(_TEXT, convention, n, R)
+    return convention.flop_per_multiply_add * work.get(phase, sympy.S.Zero)

@@ -58,8 +58,7 @@ def ratio(convention: str) -> Expression:
     """Speed-up under a convention in the model's letters, LM head included where counted."""
     chosen = CONVENTIONS[convention]
     each, logits = layer(chosen), head(chosen)
-    logits_kept = logits.subs(n, r * n) if hasattr(logits, "subs") else logits
-    part = K * each + (T - K) * each.subs(n, r * n) + logits_kept
+    part = K * each + (T - K) * each.subs(n, r * n) + logits.subs(n, r * n)
     return (T * each + logits) / part
 
 
