@@ -69,8 +69,9 @@ class Finding(FlatRow):
     tokens_from: str
     """``stated``, ``found by this search``, or why it is assumed; empty where it is open."""
     assumed: str = ""
-    """Which of ``n``, ``device``, ``dtype`` the source does not state with the row, though the
-    verdict needs them; joined by commas. The dtype is then bf16, as the models are published."""
+    """Which of ``n``, ``device``, ``method``, ``dtype`` the verdict needs though its source does
+    not state them with the row, joined by commas. The dtype is then bf16, as models are published;
+    a method that is not known here drops its tokens before the first layer."""
     hardware_flops: int | None = None
     """Least work, under `hardware`: causal pairs, grouped keys, logits of one position."""
     torch_flops: int | None = None
@@ -118,6 +119,11 @@ class Finding(FlatRow):
             said += (f"n = {self.tokens:,} is assumed: {self.tokens_from}.",)
         if self.device_from:
             said += (f"{self.device} is assumed: {self.device_from}.",)
+        if "method" in self.assumed:
+            said += (
+                f"{self.method} is taken to drop its tokens before the first layer: no method of "
+                "that name is known here.",
+            )
         if "dtype" in self.assumed:
             said += ("Weights in bf16 are assumed, as the models are published.",)
         return said

@@ -7,6 +7,7 @@ from typing import Any
 
 from omnizip_cost.audit.finding import STATED
 from omnizip_cost.audit.work import Case
+from omnizip_cost.compression import METHODS
 from omnizip_cost.units import KILO
 
 
@@ -41,6 +42,9 @@ def _assumed(case: Case, quantity: str) -> Iterator[str]:
         yield "n"
     if claim.device_from and timed:
         yield "device"
+    counted = quantity != "memory" and case.computable and not claim.layer_tokens
+    if counted and not claim.full and claim.method not in METHODS:
+        yield "method"
     if claim.dtype is None and case.spec is not None and (timed or quantity == "memory"):
         yield "dtype"
 

@@ -88,13 +88,14 @@ def _found(cases: Sequence[Case], fits: Sequence[Fit], tried: int) -> str:
     ratios = sum(case.claim.flops_ratio_pct is not None for case in cases)
     what = "printed value" if values == 1 else f"{values} printed values"
     what += f" and {ratios} ratios" if ratios else ""
-    alone = f"none of the other {tried - len({f.reading.convention.name for f in fits})} fits"
+    others = tried - len({found.reading.convention.name for found in fits})
+    alone = f"none of the other {others} conventions does"
     if fits[0].first is None:
         ways = " and ".join(found.reading.name for found in fits)
         said = f"Every digit of the {what} follows from {ways}; {alone}"
     else:
         ways = " and ".join(f"{found.reading.name} at {_lengths(found)}" for found in fits)
-        said = f"Every digit of the {what} follows from {ways} alone; {alone} at any length"
+        said = f"Every digit of the {what} follows from {ways} alone; {alone}, at any length"
     kind = {found.ratios_of for found in fits}
     return f"{said}. The ratios are of the {kind.pop()}." if len(kind) == 1 and all(kind) else (
         f"{said}.")  # fmt: skip

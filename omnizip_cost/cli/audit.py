@@ -15,9 +15,11 @@ from omnizip_cost.units import TERA, fixed
 if TYPE_CHECKING:
     from omnizip_cost.audit import Finding
 
-_HEADS = ("model", "device", "method", "kept", "what", "claimed", "n", "TFLOP/s", "of peak",
-          "bound", "verdict", "note")  # fmt: skip
-_VERDICTS = {"needs an unstated assumption": "unstated"}
+_HEADS = ("model", "device", "method", "kept", "quantity", "printed", "tokens n", "TFLOP/s",
+          "of peak", "bound", "verdict", "note")  # fmt: skip
+_VERDICTS = {"needs an unstated assumption": "needs assumption"}
+_FEW = 20
+"""Numbers up to which every table carries its notes without being asked."""
 
 _COLUMNS_HELP = (
     "CSV: model (the one required), source, device, gpus, method, retained, tokens, layer_tokens, "
@@ -48,6 +50,9 @@ def audit_command(
         bool,
         typer.Option("--all", help="Tables with the plausible numbers that need no note, too."),
     ] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help=f"Reasons below the tables; up to {_FEW} numbers always.")
+    ] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -70,7 +75,7 @@ def audit_command(
     if out is not None:
         write_audit(findings, out, "the bundled claims" if file is None else file.name)
     if not emit(findings, as_json=as_json, as_csv=as_csv):
-        print_audit(findings, show_all=show_all)
+        print_audit(findings, show_all=show_all, why=why or len(findings) <= _FEW)
 
 
 def write_audit(findings: Sequence[Finding], out: Path, what: str) -> None:
@@ -90,46 +95,55 @@ def write_audit(findings: Sequence[Finding], out: Path, what: str) -> None:
     atomic_write_bytes(out / "audit.md", text.encode())
 
 
-def print_audit(findings: Sequence[Finding], *, show_all: bool = False) -> None:
-    """Print what stands out, then a table per source with numbered notes.
+def print_audit(findings: Sequence[Finding], *, show_all: bool, why: bool) -> None:
+    """Print what stands out, then a table per source of the numbers that need a word.
 
-    Plausible numbers without a note are left out unless ``show_all``.
+    ``show_all``: tables with all others, too; ``why``: numbered reasons below each table.
     """
     from omnizip_cost.audit import ATTAINABLE_SHARE, stand_outs, verdict_counts
 
     numbers = f"{len(findings)} number{'s' * (len(findings) > 1)}"
     print(f"What stands out of {numbers}: {verdict_counts(findings)}.\n")
     for found in stand_outs(findings):
-        print(" ".join([f"{found.source}: {found.counts}.", *found.sentences]))
+        print(f"{found.source}: {found.counts}.", *found.sentences, sep="\n  ")
     print()
     for source in dict.fromkeys(row.source for row in findings):
         rows = [row for row in findings if row.source == source]
-        shown = [row for row in rows if show_all or _has_note(row)]
+        shown = [row for row in rows if show_all or _has_word(row, why=why)]
         notes: dict[str, int] = {}
-        lines = [_line(same, notes) for same in _merged(shown)]
+        lines = [_line(same, notes, why=why) for same in _merged(shown)]
+        heads = _HEADS if why else _HEADS[:-1]
         assumed = dict.fromkeys(said for row in shown for said in row.assumptions)
         if lines:
             show(
                 f"Audit of {source}",
-                _HEADS,
+                heads,
                 lines,
                 notes=[*(f"[{number}] {text}" for text, number in notes.items()), *assumed],
                 left=5,
             )
-    if quiet := 0 if show_all else sum(not _has_note(row) for row in findings):
-        print(f"Left out: {quiet} plausible without a note; `--all` shows them.")
+    quiet = 0 if show_all else sum(not _has_word(row, why=why) for row in findings)
+    left_out = [f"{quiet} plausible number{'s' * (quiet > 1)} (`--all`)"] if quiet else []
+    left_out += [] if why else ["reasons (`--why`)"]
+    if left_out:
+        print(f"Left out: {', '.join(left_out)}.")
     print(
-        "In brackets: not printed, made of two printed times. impossible at n: at the length "
-        "beside it, which the source does not state. Work: decoder and one position's logits, "
-        "causal pairs, encoders left out; peaks dense, of all cards. A rate above the peak is "
-        f"impossible, one above {ATTAINABLE_SHARE:.0%} of it needs kernels better than those "
-        "measured. bound: least time or memory, or largest speed-up at one rate. "
-        "`--json` gives every reason."
+        "Rate: exact FLOPs of the decoder (causal pairs, logits of one position, no encoders) over "
+        "the printed time. Peak: dense, all cards together. Impossible: above the peak, or faster "
+        "than the weights can be read; at this n: at a length that the source does not state. "
+        f"Needs assumption: above {ATTAINABLE_SHARE:.0%} of the peak, or the source leaves out "
+        "what decides it. Bound: of a speed-up, where both runs have one rate. In brackets: "
+        "computed from two printed times. `--json` gives everything."
     )
 
 
 def _has_note(row: Finding) -> bool:
     return row.quantity == "FLOPs" or row.verdict != "plausible" or bool(row.remark)
+
+
+def _has_word(row: Finding, *, why: bool) -> bool:
+    """Whether a table needs the row: with a note where notes are shown, else not plausible."""
+    return _has_note(row) if why else row.verdict != "plausible"
 
 
 def _merged(rows: Sequence[Finding]) -> list[list[Finding]]:
@@ -144,10 +158,10 @@ def _merged(rows: Sequence[Finding]) -> list[list[Finding]]:
     return found
 
 
-def _line(same: Sequence[Finding], notes: dict[str, int]) -> tuple[str, ...]:
+def _line(same: Sequence[Finding], notes: dict[str, int], *, why: bool) -> tuple[str, ...]:
     row = same[0]
     text = " ".join(part for part in (row.reason, row.remark, _sentence(row.note)) if part)
-    number = notes.setdefault(text, len(notes) + 1) if _has_note(row) else None
+    number = notes.setdefault(text, len(notes) + 1) if why and _has_note(row) else None
     several = len(same) > 1
     models = list(dict.fromkeys(member.model for member in same))
     what = f"{row.quantity} {row.benchmark}".strip()
@@ -162,16 +176,21 @@ def _line(same: Sequence[Finding], notes: dict[str, int]) -> tuple[str, ...]:
         "" if row.tokens is None else f"{row.tokens:,}",
         "" if rate is None else f"{rate / TERA:,.1f}",
         "" if row.share_of_peak is None else f"{row.share_of_peak:.0%}",
-        "" if row.bound is None else f"{fixed(row.bound)}{_unit(row)}",
+        "" if row.bound is None else f"{_direction(row)} {fixed(row.bound)}{_unit(row)}",
         _verdict(row),
-        "" if number is None else f"[{number}]",
+        *([] if not why else [""] if number is None else [f"[{number}]"]),
     )
 
 
 def _verdict(row: Finding) -> str:
     if row.verdict == "impossible" and row.hangs_on_length:
-        return "impossible at n"
+        return "impossible at this n"
     return _VERDICTS.get(row.verdict, row.verdict)
+
+
+def _direction(row: Finding) -> str:
+    """Whether the number can only be above its bound, or only below."""
+    return "<=" if row.unit == "x" else ">="
 
 
 def _unit(row: Finding) -> str:

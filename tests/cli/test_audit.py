@@ -40,13 +40,13 @@ def test_the_table_gives_verdicts_and_reasons(claims: Path, capsys: Capture) -> 
     assert "follows from eq9 (R = 100)" in out
     assert out.startswith(
         "What stands out of 4 numbers: 2 impossible at the n assumed, 2 plausible.\n\n"
-        "ours: 2 impossible at the n assumed, 1 plausible. 2 times need 3.34 to 3.50 times the "
+        "ours: 2 impossible at the n assumed, 1 plausible.\n  2 times need 3.34 to 3.50 times the "
         "dense peak of rtx-a6000 at n = 10,004 (assumed); 291 ms (prefill, qwen2.5-omni-7b, full) "
         "would hold up to n = 3,290.\n"
-        "theirs: 1 plausible. FLOPs: Every digit of the printed value follows from eq9 (R = 100); "
+        "theirs: 1 plausible.\n  FLOPs: Every digit of the printed value follows from eq9 "
     )
-    assert "973 ms   impossible at n    [1]" in out
-    assert "Left out: 1 plausible without a note" in out and "(2.51x)" not in out
+    assert ">= 973 ms   impossible at this n    [1]" in out
+    assert "Left out: 1 plausible number (`--all`)" in out and "(2.51x)" not in out
 
 
 def test_plausible_numbers_without_a_note_are_left_out_unless_asked_for(
@@ -57,13 +57,27 @@ def test_plausible_numbers_without_a_note_are_left_out_unless_asked_for(
                     "qwen2.5-omni-7b,31,,\nqwen2.5-omni-7b,9,,\n")  # fmt: skip
     assert run(["audit", str(path)]) == 0
     short = capsys.readouterr().out
-    assert "Left out: 2 plausible without a note; `--all` shows them." in short
+    assert "Left out: 2 plausible numbers (`--all`)." in short
     assert "9 GB" in short and "31 GB" not in short
     assert run(["audit", str(path), "--all"]) == 0
     long = capsys.readouterr().out
-    assert "31 GB" in long and "17.9 GB" in long and "Left out" not in long
+    assert "31 GB" in long and ">= 17.9 GB" in long and "Left out" not in long
     assert run(["audit", str(path), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 5
+
+
+def test_a_long_file_gives_reasons_on_demand(tmp_path: Path, capsys: Capture) -> None:
+    """Over twenty numbers: what stands out and the rows that are not plausible, then `--why`."""
+    path = tmp_path / "claims.csv"
+    path.write_text("model,memory_GB\n" + "qwen2.5-omni-7b,30\n" * 20 + "qwen2.5-omni-7b,9\n")
+    assert run(["audit", str(path)]) == 0
+    short = capsys.readouterr().out
+    assert "Left out: 20 plausible numbers (`--all`), reasons (`--why`)." in short
+    assert "note" not in short and short.count("The weights alone take 17.9 GB") == 1
+    assert run(["audit", str(path), "--why"]) == 0
+    long = capsys.readouterr().out
+    assert long.count("The weights alone take 17.9 GB") == 2 and "[1]" in long
+    assert "Left out: 20 plausible numbers (`--all`).\n" in long
 
 
 def test_rows_are_flat_and_alike_as_json_and_csv(claims: Path, capsys: Capture) -> None:
@@ -89,7 +103,7 @@ def test_tokens_device_and_a_convention_of_ones_own(
     assert {(row["tokens"], row["tokens_from"]) for row in times} == {(2000, "given by --tokens")}
     assert {row["device"] for row in times} == {"rtx-a6000"}
     assert rows[-1]["tokens"] == 10_004  # stated, so --tokens leaves it
-    assert "none of the other 9 fits" in rows[-1]["reason"]
+    assert "none of the other 9 conventions does" in rows[-1]["reason"]
 
 
 def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsys: Capture) -> None:
