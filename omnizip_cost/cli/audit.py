@@ -46,6 +46,9 @@ def audit_command(
         Path | None,
         typer.Option("--out", help="Write audit.csv, audit.md and the figure to this folder."),
     ] = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Only list the columns that FILE.csv may have.")
+    ] = False,
     show_all: Annotated[
         bool,
         typer.Option("--all", help="Tables with the plausible numbers that need no note, too."),
@@ -67,6 +70,9 @@ def audit_command(
     from omnizip_cost.audit import audit, bundled_claims, read_claims
     from omnizip_cost.cost import load_convention
 
+    if columns:
+        print_columns()
+        return
     claims = bundled_claims() if file is None else read_claims(file)
     own = [load_convention(path) for path in convention_file or ()]
     findings = audit(claims, tokens=tokens, device=device, conventions=own)
@@ -76,6 +82,23 @@ def audit_command(
         write_audit(findings, out, "the bundled claims" if file is None else file.name)
     if not emit(findings, as_json=as_json, as_csv=as_csv):
         print_audit(findings, show_all=show_all, why=why or len(findings) <= _FEW)
+
+
+def print_columns() -> None:
+    """Print what a file of claims may hold."""
+    from omnizip_cost.audit import ALIASES, COLUMNS
+
+    also = [f"{name} is read as {column}" for name, column in ALIASES.items()]
+    show(
+        "Columns of a file of claims",
+        ("column", "a cell is", "what it says"),
+        [(name, must_be, says) for name, (_, must_be, says) in COLUMNS.items()],
+        notes=[
+            "Only model is required; what an empty cell means stands in brackets, else nothing.",
+            f"{'; '.join(also)}.",
+        ],
+        left=3,
+    )
 
 
 def write_audit(findings: Sequence[Finding], out: Path, what: str) -> None:

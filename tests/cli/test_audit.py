@@ -160,6 +160,14 @@ def test_wrong_input_is_one_sentence_and_2(
     assert captured.out == "" and len(captured.err.splitlines()) == 1
 
 
+def test_the_columns_are_listed_with_what_they_hold(capsys: Capture) -> None:
+    assert run(["audit", "--columns"]) == 0
+    out = capsys.readouterr().out
+    words = set(out.split())
+    assert set(COLUMNS) <= words
+    assert "18x2500+10x1250" in words and "prefill_speedup is read as speedup" in out
+
+
 def test_help_names_every_column(capsys: Capture) -> None:
     assert run(["audit", "--help"]) == 0
     out = capsys.readouterr().out.replace("│", " ")

@@ -64,3 +64,15 @@ def test_a_close_miss_names_the_clock_and_the_type_that_would_do() -> None:
     assert "int8" not in stated.reason
     (far,) = audit([FAST])
     assert "int8" not in far.reason and "rated boost clock" not in far.reason
+
+
+def test_where_an_unknown_method_drops_its_tokens_is_assumed() -> None:
+    kept = replace(FAST, tokens_from="", dtype="bf16", retained=0.5, prefill_ms=Printed.of("900"))
+    (known,), (unknown,) = (audit([replace(kept, method=name)]) for name in ("omnizip", "flashvid"))
+    assert (known.assumed, unknown.assumed) == ("", "method")
+    assert unknown.hardware_flops == known.hardware_flops
+    (said,) = unknown.assumptions
+    assert said.startswith("flashvid is taken to drop its tokens before the first layer")
+    layered = replace(kept, method="flashvid", retained=None, tokens=None,
+                      layer_tokens="14x4000+14x2000")  # fmt: skip
+    assert audit([layered])[0].assumed == ""
