@@ -208,8 +208,7 @@ def _executed(
     decode: int,
 ) -> dict[str, list[CostRow]]:
     """The same rows with bytes and kernels, where the account knows them."""
-    from omnizip_cost.cost.account import account
-    from omnizip_cost.cost.account_views import with_execution
+    from omnizip_cost.cost.account import account, with_execution
 
     return {
         name: with_execution(counted, account(spec, plan, conventions[name], decode, work))

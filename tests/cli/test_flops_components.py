@@ -5,11 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
 
 from omnizip_cost.cli.app import run
+
+HEADINGS = (
+    "phase, component", "operation", "layers", "TFLOP", "of FLOPs", "uncounted GFLOP",
+    "GB moved", "of bytes", "FLOP/B", "kernels",
+)  # fmt: skip
 
 Capture = pytest.CaptureFixture[str]
 
@@ -56,13 +62,17 @@ def test_csv_carries_every_column_and_nothing_for_what_is_unknown(capsys: Captur
 def test_the_table_fits_and_says_what_stands_out(capsys: Capture) -> None:
     assert run([*MODEL, *CLIP, "--components"]) == 0
     out = capsys.readouterr().out
-    assert "the account (convention `torch`, sdpa, bfloat16)" in out
-    for words in ("norms and casts", "rotary positions", "selection of tokens", "pooling"):
+    assert "breakdown by component (convention `torch`, attention sdpa, bfloat16)" in out
+    for words in ("norms and casts", "rotary positions", "token selection", "6 other operations"):
         assert words in out
-    assert "what the counter does not see moves" in out
+    assert "operators without products or convolutions move" in out
     assert "Each decode step copies the whole cache" in out
     assert "e+" not in out
-    assert max(len(line.rstrip()) for line in out.splitlines() if line.startswith("  ")) <= 150
+    heads = re.split(r"\s{2,}", out.splitlines()[2].strip())
+    assert heads == list(HEADINGS)
+    lines = [line.rstrip() for line in out.splitlines() if line.startswith("  ")]
+    assert all(line[-1].isdigit() for line in lines if "projections" in line)
+    assert max(map(len, lines)) <= 150
 
 
 def test_attention_and_dtype_change_what_is_moved(capsys: Capture) -> None:
@@ -106,7 +116,7 @@ def test_a_count_that_rounds_to_no_token_is_no_error(capsys: Capture, decode: st
     few = ("--tokens", "1", "--method", "omnizip", "--retained", "0.1", "--decode", decode)
     for convention in ("torch", "hardware", "eq9"):
         assert run([*MODEL, *few, "--components", "--convention", convention]) == 0
-        assert "the account (convention" in capsys.readouterr().out
+        assert "breakdown by component (convention" in capsys.readouterr().out
 
 
 def test_a_convention_that_counts_nothing_says_so(capsys: Capture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -9,12 +10,11 @@ from typing import Any
 import pytest
 
 import omnizip_cost as oz
+from omnizip_cost.cli.account import FEW, LITTLE, folded, without_small
+from omnizip_cost.cli.account_notes import WORDS, standouts
 from omnizip_cost.compression import Plan
 from omnizip_cost.cost import CONVENTIONS, count, selection_ops
-from omnizip_cost.cost.account import account
-from omnizip_cost.cost.account_notes import WORDS, standouts
-from omnizip_cost.cost.account_row import AccountRow
-from omnizip_cost.cost.account_views import folded
+from omnizip_cost.cost.account import AccountRow, account
 from omnizip_cost.cost.executed import executed_listing
 from omnizip_cost.cost.rows import counted_ops
 from omnizip_cost.errors import InvalidValueError
@@ -26,6 +26,7 @@ CLIP = oz.workload(SPEC, seconds=7, pixels=(252, 448))
 BARE = oz.bare_workload(1_001)
 EXECUTED = ("torch", "sdpa", "hardware")
 STEPS = 7
+PHASES = ("prefill", "decode")
 
 
 def _plan(method: str, work: Workload, spec: ThinkerSpec = SPEC) -> Plan:
@@ -214,21 +215,61 @@ def test_decode_steps_add_up() -> None:
     )
 
 
-def test_folding_keeps_every_sum() -> None:
-    rows = account(SPEC, _plan("fastv", CLIP), "torch", STEPS, CLIP)
-    short = folded(rows)
-    assert len(short) < len(rows)
-    for name in ("flops", "unseen_flops", "bytes_moved", "kernels"):
-        assert sum(row[name] for row in short) == sum(row[name] for row in rows)
+SUMS = ("flops", "unseen_flops", "bytes_moved", "kernels")
 
 
-def test_notes_say_what_the_counter_does_not_see() -> None:
+@pytest.mark.parametrize("model", ["qwen2.5-omni-7b", "qwen3-omni-30b-a3b"])
+def test_folding_keeps_every_sum(model: str) -> None:
+    """Of each component and phase; what is put together was little of everything."""
+    spec = oz.load_spec(model)
+    clip = oz.workload(spec, seconds=20, pixels=(252, 448))
+    rows = account(spec, _plan("fastv", clip, spec), "torch", STEPS, clip)
+    views = [rows, folded(rows), without_small(folded(rows))]
+    assert len(views[0]) > len(views[1]) > len(views[2])
+    totals = []
+    for view in views:
+        sums: dict[tuple[str, str, str], int] = {}
+        for row in view:
+            for name in SUMS:
+                key = (row.phase, row.component, name)
+                sums[key] = sums.get(key, 0) + row[name]
+        totals.append(sums)
+    assert totals[0] == totals[1] == totals[2]
+    kept = [row.operator for row in views[2]]
+    hidden = [row for row in views[1] if row.operator not in kept]
+    others = [operator for operator in kept if operator.endswith("other operations")]
+    assert hidden and others
+    launched = {phase: sum(r.kernels or 0 for r in rows if r.phase == phase) for phase in PHASES}
+    for row in hidden:
+        assert row.flops_share < LITTLE
+        assert row.bytes_share is not None and row.bytes_share < LITTLE
+        assert row.kernels is not None and row.kernels < FEW * launched[row.phase]
+
+
+def test_a_folded_row_names_its_layers() -> None:
+    """All where it covers them all, also with one outside the layers; else their numbers."""
+    spec = oz.load_spec("qwen3-omni-30b-a3b")
+    assert spec.text.experts is not None
+    experts = replace(spec.text.experts, dense_layers=(2,))
+    spec = replace(spec, text=replace(spec.text, experts=experts))
+    rows = folded(account(spec, _plan("fastv", BARE, spec), "torch", STEPS))
+    layers = {
+        row.operator: row.layers
+        for row in rows
+        if (row.phase, row.component) == ("prefill", "llm") and not row.counted
+    }
+    assert layers["norm"] == layers["residual"] == "all"
+    assert layers["routing"] == "0-1, 3-4, 5-47"
+    assert layers["embedding"] is None
+
+
+def test_notes_say_what_runs_beside_the_products() -> None:
     rows = account(SPEC, _plan("full", BARE), "torch", STEPS)
     prefill = [row for row in rows if row.phase == "prefill"]
     moved = sum(row.bytes_moved or 0 for row in prefill)
     unseen = sum(row.bytes_moved or 0 for row in prefill if not row.counted)
     notes = " ".join(standouts(SPEC, rows))
-    assert f"moves {unseen / moved:.1%} of the bytes" in notes
+    assert f"move {unseen / moved:.1%} of the bytes" in notes
     assert "logits of every prompt position: 0.304 GB" in notes
     assert {row.operator for row in rows} <= set(WORDS)
     ideal = " ".join(standouts(SPEC, account(SPEC, _plan("full", BARE), "hardware", STEPS)))

@@ -16,9 +16,9 @@ from transformers.models.qwen3_omni_moe import configuration_qwen3_omni_moe as c
 from transformers.models.qwen3_omni_moe import modeling_qwen3_omni_moe as models
 
 import omnizip_cost as oz
+from omnizip_cost.cli.account_notes import standouts
 from omnizip_cost.cost import CONVENTIONS
 from omnizip_cost.cost.account import account
-from omnizip_cost.cost.account_notes import standouts
 from omnizip_cost.cost.executed.decoder import decoder_executed
 from omnizip_cost.cost.executed.modules import added_features
 from omnizip_cost.cost.executed.op import placed, single_call

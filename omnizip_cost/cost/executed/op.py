@@ -81,7 +81,7 @@ class Kernel(NamedTuple):
 
     aten: str
     operator: str
-    """Class of work: that of an ``Op`` for products, else what it is for (norm, rotary, ...)."""
+    """Operator class: that of an ``Op`` for products, else what it is for (norm, rotary, ...)."""
     bytes_read: int
     bytes_written: int
     multiply_adds: int = 0
@@ -99,7 +99,7 @@ class ExecutedOp:
     module: str
     """Kind of module that dispatches it: rms_norm, attention, ffn, ..."""
     operator: str
-    """Class of work: projection, attention, ffn, ... for products; norm, softmax, ... else."""
+    """Operator class: projection, attention, ffn, ... for products; norm, softmax, ... else."""
     aten: str
     """Name of the operator in torch; empty for an ideal engine's product."""
     first_layer: int | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from omnizip_cost.compression.plan import Plan
+from omnizip_cost.cost.account.row import added
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.decoder import Op
 from omnizip_cost.cost.executed import ExecutedOp, Listing
@@ -74,9 +75,9 @@ class Entry:
         self.flops += other.flops
         self.names |= other.names
         self.kernels += other.kernels
-        self.unseen_flops = plus(self.unseen_flops, other.unseen_flops)
-        self.bytes_read = plus(self.bytes_read, other.bytes_read)
-        self.bytes_written = plus(self.bytes_written, other.bytes_written)
+        self.unseen_flops = added((self.unseen_flops, other.unseen_flops))
+        self.bytes_read = added((self.bytes_read, other.bytes_read))
+        self.bytes_written = added((self.bytes_written, other.bytes_written))
         self.bytes_moved += other.bytes_moved
 
 
@@ -101,9 +102,9 @@ def add_executed(entries: dict[Key, Entry], listing: Listing) -> None:
         if op.aten:
             entry.names[op.aten] = None
         entry.kernels += op.kernels
-        entry.unseen_flops = plus(entry.unseen_flops, op.unseen_flops)
-        entry.bytes_read = plus(entry.bytes_read, op.bytes_read)
-        entry.bytes_written = plus(entry.bytes_written, op.bytes_written)
+        entry.unseen_flops = added((entry.unseen_flops, op.unseen_flops))
+        entry.bytes_read = added((entry.bytes_read, op.bytes_read))
+        entry.bytes_written = added((entry.bytes_written, op.bytes_written))
         entry.bytes_moved += op.bytes_read + op.bytes_written
 
 
@@ -148,8 +149,3 @@ def _entry(entries: dict[Key, Entry], op: Op | ExecutedOp) -> Entry:
     groups = () if first is None else (Layers(first, first + op.layers - 1),)
     key = Key(op.phase, op.component, op.operator, first)
     return entries.setdefault(key, Entry(groups=groups))
-
-
-def plus(one: int | None, other: int | None) -> int | None:
-    """Add two numbers; what is not known stays unknown."""
-    return None if one is None or other is None else one + other

@@ -1,7 +1,8 @@
-"""One row of an account."""
+"""One row of an account, and sums of what may not be known."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omnizip_cost.results.row import FlatRow
@@ -9,7 +10,7 @@ from omnizip_cost.results.row import FlatRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRow(FlatRow):
-    """One class of work of one component, in one phase and one group of equal layers."""
+    """One operator class of one component, in one phase and one group of equal layers."""
 
     model: str
     method: str
@@ -27,7 +28,7 @@ class AccountRow(FlatRow):
     phase: str
     component: str
     operator: str
-    """Class of work: of products projection, attention, ffn, ...; else norm, rotary, ..."""
+    """Operator class: of products projection, attention, ffn, ...; else norm, rotary, ..."""
     layers: str | None
     """Numbers of the layers of the group, "0-4" or "7, 15, 23, 31"; None outside the layers."""
     layer_count: int | None
@@ -52,3 +53,17 @@ class AccountRow(FlatRow):
     """FLOPs per byte, unseen ones included where they are counted."""
     kernels: int | None
     """Operators dispatched, or products of an ideal engine; None where they are not counted."""
+
+
+def added(values: Iterable[int | None]) -> int | None:
+    """Add numbers up; None where one of them is not known.
+
+    >>> added((2, 3)), added((2, None)), added(())
+    (5, None, 0)
+    """
+    total = 0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total

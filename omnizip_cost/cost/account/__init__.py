@@ -1,4 +1,4 @@
-"""The account: what each kind of work takes, in FLOPs, bytes, kernels, and what no counter sees.
+"""The account: what each operation takes, in FLOPs, bytes, kernels, and what no counter sees.
 
 Products are counted by the same ops as :func:`~omnizip_cost.cost.rows.count`, so that the FLOPs of
 an account add up to its rows. Under a convention that describes an execution every other operator
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost.account_entries import (
+from omnizip_cost.cost.account.entries import (
     Entry,
     Key,
     add_counted,
     add_executed,
     add_selection,
     merged,
-    plus,
 )
-from omnizip_cost.cost.account_row import AccountRow
+from omnizip_cost.cost.account.execution import with_execution
+from omnizip_cost.cost.account.row import AccountRow, added
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.convention_lookup import require_convention
 from omnizip_cost.cost.conventions import CONVENTIONS, EQ9_DECODE_STEPS
@@ -28,6 +28,8 @@ from omnizip_cost.cost.executed import AttentionKind, executed_listing
 from omnizip_cost.cost.rows import counted_ops
 from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.workload.workload import Workload
+
+__all__ = ["AccountRow", "account", "added", "with_execution"]
 
 
 def account(
@@ -40,7 +42,7 @@ def account(
     attention: AttentionKind = "sdpa",
     dtype: str = "bfloat16",
 ) -> list[AccountRow]:
-    """Break a count down: a row per component, phase, class of work and group of equal layers.
+    """Break a count down: a row per component, phase, operator class and group of equal layers.
 
     Under ``torch`` and ``sdpa`` the rows describe the stock transformers modules run eagerly, each
     operator one kernel: encoders, text model, head and selection, not what the thinker does
@@ -149,7 +151,7 @@ def _with_shares(rows: list[AccountRow]) -> Iterator[AccountRow]:
     moved: dict[str, int | None] = {}
     for row in rows:
         flops[row.phase] = flops.get(row.phase, 0) + row.flops
-        moved[row.phase] = plus(moved.get(row.phase, 0), row.bytes_moved)
+        moved[row.phase] = added((moved.get(row.phase, 0), row.bytes_moved))
     for row in rows:
         total, all_moved = flops[row.phase], moved[row.phase]
         share = None

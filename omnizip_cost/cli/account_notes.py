@@ -1,10 +1,10 @@
-"""What stands out in an account, in sentences."""
+"""What stands out in an account, in sentences, and its operations in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from omnizip_cost.cost.account_row import AccountRow
+from omnizip_cost.cost.account import AccountRow, added
 from omnizip_cost.cost.executed import why_unlisted
 from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.units import GIGA, fixed
@@ -12,7 +12,7 @@ from omnizip_cost.units import GIGA, fixed
 WORDS = {
     "activation": "SiLU or GELU, gate",
     "attention": "attention",
-    "cache": "copies into the cache",
+    "cache": "copies into cache",
     "connector": "connector",
     "convolution": "convolutions",
     "deepstack": "visual features added",
@@ -31,10 +31,10 @@ WORDS = {
     "rotary": "rotary positions",
     "router": "router",
     "routing": "choice of experts",
-    "selection": "selection of tokens",
+    "selection": "token selection",
     "softmax": "scaling, mask, softmax",
 }
-"""Each class of work in words."""
+"""Each operator class in words."""
 
 
 def standouts(spec: ModelSpec, rows: list[AccountRow]) -> list[str]:
@@ -50,7 +50,7 @@ def standouts(spec: ModelSpec, rows: list[AccountRow]) -> list[str]:
         *_what_it_is(rows),
         *_grouped(rows),
         *_unknown(spec, rows),
-        *_unseen(rows),
+        *_uncounted(rows),
         *_logits(rows),
         *_cache(rows),
     ]
@@ -70,8 +70,9 @@ def _what_it_is(rows: list[AccountRow]) -> Iterator[str]:
         )
     else:
         yield (
-            "The stock module run eagerly, one kernel per operator. Unseen: operators and "
-            "arithmetic that torch's FLOP counter does not count."
+            "The stock module run eagerly, one kernel per operator. Uncounted: arithmetic outside "
+            "products and convolutions, for which torch's FLOP counter has no formula; FLOP/B has "
+            "it in, TFLOP not."
         )
         if any(row.component.endswith("_encoder") for row in rows):
             yield (
@@ -92,23 +93,24 @@ def _unknown(spec: ModelSpec, rows: list[AccountRow]) -> Iterator[str]:
         )
 
 
-def _unseen(rows: list[AccountRow]) -> Iterator[str]:
+def _uncounted(rows: list[AccountRow]) -> Iterator[str]:
     if rows[0].attention is None:
         return
     for phase in dict.fromkeys(row.phase for row in rows):
         known = [row for row in rows if row.phase == phase and row.bytes_moved is not None]
-        listed = [row for row in known if not row.counted]
-        moved, kernels = _sum(row.bytes_moved for row in known), _sum(row.kernels for row in known)
-        work = sum(row.flops for row in known) + _sum(row.unseen_flops for row in known)
+        beside = [row for row in known if not row.counted]
+        moved = added(row.bytes_moved for row in known)
+        kernels = added(row.kernels for row in known)
+        uncounted = added(row.unseen_flops for row in known) or 0
+        work = sum(row.flops for row in known) + uncounted
         if not moved or not kernels or not work:
             continue
-        theirs = _sum(row.bytes_moved for row in listed)
-        unseen = _sum(row.unseen_flops for row in known)
+        theirs = added(row.bytes_moved for row in beside) or 0
         yield (
-            f"{phase.capitalize()}: what the counter does not see moves {theirs / moved:.1%} of "
-            f"the bytes ({fixed(theirs / GIGA)} GB) in "
-            f"{_sum(row.kernels for row in listed):,} of {kernels:,} kernels, with "
-            f"{unseen / work:.2%} of the arithmetic."
+            f"{phase.capitalize()}: operators without products or convolutions move "
+            f"{theirs / moved:.1%} of the bytes ({fixed(theirs / GIGA)} GB) in "
+            f"{added(row.kernels for row in beside):,} of {kernels:,} kernels; uncounted "
+            f"arithmetic is {uncounted / work:.2%} of all."
         )
 
 
@@ -135,9 +137,5 @@ def _cache(rows: list[AccountRow]) -> Iterator[str]:
     if copied:
         yield (
             "Each decode step copies the whole cache to append one token: "
-            f"{fixed(_sum(row.bytes_moved for row in copied) / GIGA)} GB in all steps."
+            f"{fixed((added(row.bytes_moved for row in copied) or 0) / GIGA)} GB in all steps."
         )
-
-
-def _sum(values: Iterable[int | None]) -> int:
-    return sum(value or 0 for value in values)
