@@ -11,6 +11,31 @@ from difflib import get_close_matches
 from numbers import Real
 from pathlib import Path
 
+LONGEST_SHOWN = 200
+"""Characters of a refused value or name that a message repeats."""
+
+
+def shown(value: object) -> str:
+    """Write a refused value for a message, cut where it is long.
+
+    >>> shown("fast"), shown(16**9999), len(shown("x" * 9999))
+    ("'fast'", 'a number of thousands of digits', 203)
+    """
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def near(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
+    """Return the known names that someone who wrote ``name`` may have meant, nearest first.
+
+    >>> near("omnizp", ("full", "omnizip"))
+    ('omnizip',)
+    """
+    return tuple(get_close_matches(name[:LONGEST_SHOWN].lower(), known, n=most, cutoff=0.5))
+
 
 class OmnizipCostError(Exception):
     """Root of every error this package raises on purpose."""
@@ -21,10 +46,10 @@ class UnknownNameError(OmnizipCostError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
-        near = get_close_matches(name.lower(), self.known, n=3, cutoff=0.5)
-        self.near = tuple(near)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(self.known)}."
-        super().__init__(f"unknown {kind} {name!r}: {hint}")
+        self.near = near(name, self.known)
+        meant = " or ".join(self.near)
+        hint = f"did you mean {meant}?" if meant else f"known: {', '.join(self.known)}."
+        super().__init__(f"unknown {kind} {shown(name)}: {hint}")
 
 
 class InvalidValueError(OmnizipCostError):
@@ -39,7 +64,15 @@ class InvalidValueError(OmnizipCostError):
             hint,
         )
         tail = f"; {hint}" if hint else ""
-        super().__init__(f"{owner}: {field} must be {expected}, got {got!r}{tail}")
+        super().__init__(f"{owner}: {field} must be {expected}, got {shown(got)}{tail}")
+
+
+class OptionsError(OmnizipCostError):
+    """Options of a command that do not go together, or one without the other it needs."""
+
+    def __init__(self, command: str, problem: str) -> None:
+        self.command, self.problem = command, problem
+        super().__init__(f"{command}: {problem}")
 
 
 class InputFileError(OmnizipCostError):

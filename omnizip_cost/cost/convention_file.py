@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from omnizip_cost.cost.convention import CHOICES, TEXTS, Convention, check_choice, spelled
 from omnizip_cost.cost.conventions import CONVENTIONS
-from omnizip_cost.errors import InputFileError, InvalidValueError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.text_file import read_toml, refuse_unknown, require_keys
 from omnizip_cost.units import KIBI
 
 AS_BUILT = "as built"
@@ -72,17 +71,11 @@ def load_convention(path: str | os.PathLike[str]) -> Convention:
     if not isinstance(path, str | os.PathLike):
         raise InvalidValueError("load_convention", "path", "a path", path)
     place = Path(path)
-    values = _read(place)
-    for key in values:
-        if key not in KEYS:
-            raise UnknownNameError(f"key of {place}", key, KEYS)
-    missing = [key for key in REQUIRED if key not in values]
-    if missing:
-        raise InputFileError(
-            place,
-            f"lacks {', '.join(missing)}",
-            f"{missing[0]} must be {_expected(missing[0])}: nothing is guessed",
-        )
+    values = read_toml(place, LARGEST_BYTES, "the TOML file of a convention")
+    refuse_unknown(place, values, KEYS)
+    require_keys(
+        place, values, REQUIRED, lambda key: f"{key} must be {_expected(key)}: nothing is guessed"
+    )
     for field, allowed in CHOICES.items():
         check_choice(str(place), field, values[field], allowed)
     matrices = values["ffn_matrices"]
@@ -109,24 +102,3 @@ def _expected(key: str) -> str:
     if key not in CHOICES:
         return "a text"
     return " or ".join(spelled(option) for option in CHOICES[key])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the top table of the TOML file ``path``."""
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise InputFileError(path, f"{size} bytes is no convention", "give a small TOML file")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputFileError(path, "no such file", "check the path") from error
-    except OSError as error:
-        raise InputFileError(path, f"cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputFileError(path, "is not text in UTF-8", "give a TOML file") from error
-    except (ValueError, RecursionError) as error:
-        raise InputFileError(path, f"is not valid TOML ({_one_line(error)})") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

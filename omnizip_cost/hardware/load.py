@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError
+from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError, shown
 from omnizip_cost.hardware.device import DTYPES, Device
-from omnizip_cost.units import GIBI, GIGA, TERA
+from omnizip_cost.text_file import read_toml, refuse_unknown, require_keys
+from omnizip_cost.units import GIBI, GIGA, KIBI, TERA
 
 _DATA = Path(__file__).with_name("data") / "devices.toml"
+
+EXAMPLE = """\
+name = "my-card"
+title = "My card 24GB"
+architecture = "Ampere"
+source = "vendor's data sheet, page 3; memory: as the driver reports it"
+bandwidth_gb_per_s = 768            # 10^9 bytes per second
+memory_gib = 24                     # 2^30 bytes
+notes = ["peaks at the boost clock"]  # may be left out
+
+[peak_tflop_per_s]                  # 10^12 FLOP/s, dense: without sparsity
+fp32 = 27.8
+bf16 = 111.1                        # products summed in fp32
+fp16 = 111.1
+"""
+"""A complete file: the form, with figures of a card that nobody sells."""
+
+LARGEST_BYTES = 64 * KIBI
+"""A device is a dozen lines, all bundled ones a few hundred; anything larger is another file."""
 
 _TEXTS = ("title", "architecture", "source")
 _NUMBERS = ("bandwidth_gb_per_s", "memory_gib")
@@ -26,7 +44,7 @@ _OPTIONAL = ("notes",)
 @cache
 def bundled_devices() -> Mapping[str, Device]:
     """Devices that are known by name, in the order of the data file."""
-    tables = _read(_DATA)
+    tables = _tables(_DATA)
     return MappingProxyType({name: _device(_DATA, name, table) for name, table in tables.items()})
 
 
@@ -44,9 +62,9 @@ def load_device(name_or_path: str | Path) -> Device:
     Raises
     ------
     UnknownNameError
-        Neither a known name nor a TOML file.
+        Neither a known name nor a TOML file, or a key or dtype that is not known.
     InputFileError
-        A file that cannot be read, lacks a key, or has one that is not known.
+        A file that cannot be read, lacks a key, or has a value that is not allowed.
 
     Examples
     --------
@@ -58,46 +76,38 @@ def load_device(name_or_path: str | Path) -> Device:
     if not str(name_or_path).lower().endswith(".toml"):
         raise UnknownNameError("device", str(name_or_path), bundled_devices())
     path = Path(name_or_path)
-    table = _read(path)
-    name = table.pop("name", None)
+    table = _tables(path)
+    refuse_unknown(path, table, ("name", *_KEYS))
+    require_keys(path, table, ("name",), lambda _key: "it names the device in tables")
+    name = table.pop("name")
     if not isinstance(name, str) or not name.strip():
-        raise InputFileError(path, "lacks the key name, a text", "it names the device in tables")
+        raise InputFileError(path, f"name must be a text, got {shown(name)}")
     if name in bundled_devices():
         raise InputFileError(path, f"name {name!r} is a bundled device's", "choose another")
     return _device(path, name, table)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except FileNotFoundError:
-        raise InputFileError(path, "there is no such file") from None
-    except OSError as error:
-        raise InputFileError(path, f"cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputFileError(path, "is not text in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputFileError(path, f"is not valid TOML ({error})") from None
+def _tables(path: Path) -> dict[str, Any]:
+    return read_toml(path, LARGEST_BYTES, "the TOML file of a device", parse_float=Decimal)
 
 
 def _device(path: Path, name: str, table: object) -> Device:
     """Check one table key by key and convert its units."""
     if not isinstance(table, dict):
         raise InputFileError(path, f"{name!r} must be a table of a device")
-    _refuse_unknown(path, "key", table, _KEYS)
-    for key in _KEYS:
-        if key not in table and key not in _OPTIONAL:
-            raise InputFileError(path, f"device {name!r} lacks the key {key}", "nothing is guessed")
+    refuse_unknown(path, table, _KEYS)
+    required = (key for key in _KEYS if key not in _OPTIONAL)
+    require_keys(path, table, required, lambda _key: "nothing is guessed")
     for key in _TEXTS:
         if not isinstance(table[key], str) or not table[key].strip():
-            raise InputFileError(path, f"{key} must be a text, got {table[key]!r}")
+            raise InputFileError(path, f"{key} must be a text, got {shown(table[key])}")
     peaks = table["peak_tflop_per_s"]
     if not isinstance(peaks, dict) or not peaks:
         raise InputFileError(path, "peak_tflop_per_s must be a table of dtype = 10^12 FLOP/s")
-    _refuse_unknown(path, "dtype", peaks, DTYPES)
+    refuse_unknown(path, peaks, DTYPES, "dtype")
     notes = table.get("notes", [])
     if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-        raise InputFileError(path, f"notes must be a list of texts, got {notes!r}")
+        raise InputFileError(path, f"notes must be a list of texts, got {shown(notes)}")
     try:
         return Device(
             name=name,
@@ -119,20 +129,10 @@ def _device(path: Path, name: str, table: object) -> Device:
         raise InputFileError(path, str(error)) from None
 
 
-def _refuse_unknown(
-    path: Path, kind: str, table: Mapping[str, Any], known: tuple[str, ...]
-) -> None:
-    for key in table:
-        if key not in known:
-            near = get_close_matches(key.lower(), known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-            raise InputFileError(path, f"unknown {kind} {key!r}", hint)
-
-
 def _scaled(path: Path, key: str, value: object, factor: int) -> int:
     """Turn a number of giga or tera units into a whole number of units, exactly."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     amount = Decimal(value) if whole or isinstance(value, Decimal) else None  # type: ignore[arg-type]
     if amount is None or not amount.is_finite() or not 0 < amount < GIGA:
-        raise InputFileError(path, f"{key} must be a number above zero, got {value!r}")
+        raise InputFileError(path, f"{key} must be a number above zero, got {shown(value)}")
     return int(amount * factor)

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from omnizip_cost.errors import (
     InvalidValueError,
     UnknownNameError,
     UnsupportedModelError,
+    near,
 )
 from omnizip_cost.specs.decoders import DECODER_FALLBACKS, read_decoder
 from omnizip_cost.specs.families import FALLBACKS, read_thinker, refuse_quantization
@@ -172,8 +172,8 @@ def _read_object(path: Path) -> dict[str, Any]:
             raise InputFileError(path, f"{size} bytes is no config.json", "give the model's config")
         document = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
-        near = get_close_matches(path.name.lower(), _BUNDLED, n=1, cutoff=0.5)
-        hint = f"did you mean the bundled {near[0]}?" if near else "check the path"
+        meant = near(path.name, _BUNDLED, 1)
+        hint = f"did you mean the bundled {meant[0]}?" if meant else "check the path"
         raise InputFileError(path, "no such file or directory", hint) from error
     except OSError as error:
         raise InputFileError(path, f"cannot be read ({error.strerror})") from error

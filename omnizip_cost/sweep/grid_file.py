@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnizip_cost.errors import InputFileError, InvalidValueError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.specs import bundled_names
 from omnizip_cost.sweep.axes import LARGEST_COUNT, LONGEST_AXIS
 from omnizip_cost.sweep.grid import Grid, make_grid
+from omnizip_cost.text_file import read_toml, refuse_unknown, require_keys
 from omnizip_cost.units import MEBI
 
 LARGEST_BYTES = 64 * MEBI
@@ -68,13 +68,9 @@ def load_grid(path: str | os.PathLike[str]) -> Grid:
     98400
     """
     place = Path(path)
-    values = _read(place)
-    for key in values:
-        if key not in KEYS:
-            raise UnknownNameError(f"key of {place}", key, KEYS)
-    missing = [key for key in _REQUIRED if key not in values]
-    if missing:
-        raise InputFileError(place, f"lacks {', '.join(missing)}", "see `sweep --help`")
+    values = read_toml(place, LARGEST_BYTES, "the TOML file of a grid", parse_float=Decimal)
+    refuse_unknown(place, values, KEYS)
+    require_keys(place, values, _REQUIRED, lambda _key: "see `sweep --example`")
     for key in ("models", "conventions", "methods"):
         if key in values:
             values[key] = _names(place, key, values[key])
@@ -108,9 +104,7 @@ def _numbers(place: Path, key: str, given: object) -> NDArray[Any] | list[Any]:
         expected = "a list of numbers, or a table of start, stop and step or count"
         raise InvalidValueError(str(place), key, expected, _plain(given))
     owner = f"{place}, {key}"
-    for name in given:
-        if name not in RANGE_KEYS:
-            raise UnknownNameError(f"key of {owner}", name, RANGE_KEYS)
+    refuse_unknown(owner, given, RANGE_KEYS)
     return _range(owner, key, given)
 
 
@@ -182,21 +176,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value[:_SHOWN]]
     return value
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return the top table of the TOML file, its numbers as they are written."""
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise InputFileError(path, f"{size} bytes is no grid", "give a small TOML file")
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputFileError(path, "no such file", "check the path") from error
-    except OSError as error:
-        raise InputFileError(path, f"cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputFileError(path, "is not text in UTF-8", "give a TOML file") from error
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise InputFileError(path, f"is not valid TOML ({problem})") from error

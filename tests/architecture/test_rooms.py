@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "omnizip_cost"
 ROOMS = (
     "units",
     "errors",
+    "text_file",
     "formulas",
     "specs",
     "hardware",

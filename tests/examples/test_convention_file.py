@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import omnizip_cost as oz
+from omnizip_cost.cost import load_convention
 from omnizip_cost.cost.convention import CHOICES
 from omnizip_cost.cost.convention_file import EXAMPLE, REQUIRED
 from omnizip_cost.errors import (
@@ -28,7 +29,7 @@ def written(tmp_path: Path) -> Path:
 
 def test_the_example_is_what_it_says(written: Path) -> None:
     """Grouped projections, three FFN products, causal pairs, one FLOP per multiply-add."""
-    own = oz.load_convention(written)
+    own = load_convention(written)
     assert (own.name, own.ffn_matrices, own.attention) == ("mac-exact", None, "causal")
     text = oz.load_spec("qwen2.5-omni-7b").text
     d, m, q, kv, n = text.hidden_size, text.intermediate_size, 28 * 128, 4 * 128, 333
@@ -55,7 +56,7 @@ def test_a_missing_field_is_named(written: Path, key: str) -> None:
     lines = [line for line in EXAMPLE.splitlines() if not line.startswith(f"{key} ")]
     written.write_text("\n".join(lines))
     with pytest.raises(InputFileError, match=f"lacks {key}; {key} must be .*nothing is guessed"):
-        oz.load_convention(written)
+        load_convention(written)
 
 
 @pytest.mark.parametrize("key", [key for key in REQUIRED if key not in ("name", "answers")])
@@ -67,7 +68,7 @@ def test_a_wrong_value_is_named_with_the_right_ones(written: Path, key: str) -> 
     written.write_text("\n".join(lines))
     assert key in stated
     with pytest.raises(InvalidValueError) as refusal:
-        oz.load_convention(written)
+        load_convention(written)
     assert str(refusal.value).startswith(f"{written}: {key} must be ")
     for option in CHOICES.get(key, ()):
         assert str(option).lower() in str(refusal.value)
@@ -95,19 +96,19 @@ def test_a_slip_is_one_sentence(written: Path, was: str, now: str, says: str) ->
     assert was in EXAMPLE
     written.write_text(EXAMPLE.replace(was, now, 1))
     with pytest.raises(OmnizipCostError, match=says) as refusal:
-        oz.load_convention(written)
+        load_convention(written)
     assert str(written) in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_number_of_products_counts_as_stated(written: Path) -> None:
     written.write_text(EXAMPLE.replace('"as built"', "2"))
-    assert oz.load_convention(written).ffn_matrices == 2
+    assert load_convention(written).ffn_matrices == 2
 
 
 def test_texts_may_be_added(written: Path) -> None:
     written.write_text(EXAMPLE + 'used_by = "us"\nnote = "draft"\n')
-    own = oz.load_convention(written)
+    own = load_convention(written)
     assert (own.used_by, own.note) == ("us", "draft")
 
 
@@ -115,7 +116,7 @@ def test_texts_may_be_added(written: Path) -> None:
     ("content", "says"),
     [
         (b"\xff\xfe\x00a", "not text in UTF-8"),
-        (b"x" * 70_000, "70000 bytes is no convention"),
+        (b"x" * 70_000, "is larger than 64 KiB; give the TOML file of a convention"),
         (b"", "lacks name, ffn_matrices, flop_per_multiply_add, widths"),
         (b"a = " + b"[" * 5_000, "is not valid TOML"),
     ],
@@ -123,16 +124,16 @@ def test_texts_may_be_added(written: Path) -> None:
 def test_another_kind_of_file_is_one_sentence(written: Path, content: bytes, says: str) -> None:
     written.write_bytes(content)
     with pytest.raises(InputFileError, match=says):
-        oz.load_convention(written)
+        load_convention(written)
 
 
 def test_no_file_a_folder_and_no_path(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="no such file"):
-        oz.load_convention(tmp_path / "none.toml")
+        load_convention(tmp_path / "none.toml")
     with pytest.raises(InputFileError, match="cannot be read"):
-        oz.load_convention(tmp_path)
+        load_convention(tmp_path)
     with pytest.raises(InvalidValueError, match="path must be a path"):
-        oz.load_convention(3)  # type: ignore[arg-type]
+        load_convention(3)  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="did you mean eq9"):
         oz.count(
             oz.load_spec("omni-tiny"),
