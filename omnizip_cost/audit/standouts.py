@@ -55,15 +55,14 @@ def verdict_counts(rows: Sequence[Finding]) -> str:
 
 
 def _strongest(rows: Sequence[Finding]) -> tuple[str, ...]:
-    found: list[str] = []
-    for finder in (_beyond_peak, _never, _flops, _within_peak, _readings, _light, _open):
-        if finder is not _open or not found:
-            found += [text for text in finder(rows) if text not in found]
+    doubts = [text for finder in (_beyond_peak, _never, _readings, _light) for text in finder(rows)]
+    rest = [text for finder in (_flops, _within_peak) for text in finder(rows)]
+    found = list(dict.fromkeys([*doubts, *([] if doubts else _open(rows)), *rest]))
     return tuple(found[:_SENTENCES])
 
 
 def _beyond_peak(rows: Sequence[Finding]) -> Iterator[str]:
-    """Times whose rate is above the peak, and the prefill that other columns imply."""
+    """Times whose rate is above the peak."""
     over = [row for row in rows if row.verdict == IMPOSSIBLE and row.tokens_at_peak]
     if not over:
         return
@@ -78,7 +77,6 @@ def _beyond_peak(rows: Sequence[Finding]) -> Iterator[str]:
         f"{first.claimed:,.5g} {first.unit} ({first.quantity}, {first.model}, {first.method}) "
         f"would hold up to n = {first.tokens_at_peak:,}."
     )
-    yield from [row.remark for row in over if row.remark][:1]
 
 
 def _never(rows: Sequence[Finding]) -> Iterator[str]:
@@ -112,8 +110,8 @@ def _within_peak(rows: Sequence[Finding]) -> Iterator[str]:
 
 def _readings(rows: Sequence[Finding]) -> Iterator[str]:
     """What end-to-end times and speed-ups say of the full prefill."""
-    yield from (row.remark for row in rows if row.quantity == "prefill" and row.method == "full"
-                and row.remark)  # fmt: skip
+    said = (row.remark for row in rows if row.quantity == "prefill" and row.method == "full")
+    yield from [remark for remark in said if remark][:1]
 
 
 def _light(rows: Sequence[Finding]) -> Iterator[str]:

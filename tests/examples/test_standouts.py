@@ -25,8 +25,8 @@ def test_one_line_per_bundled_source_with_all_its_numbers() -> None:
     assert paper[0].startswith("9 times need 1.07 to 3.66 times the dense peak of rtx-a6000 at n =")
     assert "imply a full prefill of 1.84 to 2.44 s" in paper[1]
     assert "follows from eq9 (R = 100) at n = 10,004 alone" in paper[2]
-    assert "at 42% to 59% of the peak of l20" in found["omniroute"].sentences[0]
-    assert "is the whole item, encoders included" in found["omnisift"].sentences[1]
+    assert "at 42% to 59% of the peak of l20" in found["omniroute"].sentences[1]
+    assert "is the whole item, encoders included" in found["omnisift"].sentences[0]
     assert "The weights alone take 17.9 GB" in found["omac"].sentences[0]
 
 
@@ -37,6 +37,19 @@ def test_one_line_per_bundled_source_with_all_its_numbers() -> None:
         (replace(FAST, tokens_from=""), "1 impossible", "at n = 10,004; 291 ms (prefill"),
         (replace(FAST, prefill_ms=Printed.of("9")), "1 impossible", "at any length"),
         (replace(FAST, tokens=2_000), "1 plausible", "at 60% of the peak"),
+        (
+            replace(
+                FAST,
+                method="omnizip",
+                retained=0.5,
+                tokens=10_004,
+                tokens_from="",
+                prefill_ms=Printed.of("900"),
+                speedup=Printed.of("4.1"),
+            ),
+            "1 needs an unstated assumption, 1 plausible",
+            "no length gives more than 4.00",
+        ),
         (replace(FAST, tokens=None), "1 needs an unstated assumption", "No token count is given."),
     ],
 )
