@@ -1,6 +1,6 @@
 """What token compression saves in omnimodal LLMs: on paper, counted exactly, and measured.
 
-The dozen names below are loaded when first used; importing the package loads no library beyond
+The names below are loaded when first used; importing the package loads no library beyond
 the standard one, reads no file and probes no device.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from omnizip_cost.compression import allocate
     from omnizip_cost.compression import make_plan as plan
-    from omnizip_cost.cost import count, load_convention, total_flops
+    from omnizip_cost.cost import count, total_flops
     from omnizip_cost.cost.account import account
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
     from omnizip_cost.runtime.compressed import compressed
@@ -33,7 +33,6 @@ _PUBLIC = {
     "compressed": ("runtime.compressed", "compressed"),
     "count": ("cost", "count"),
     "load_checkpoint": ("runtime.build", "load_checkpoint"),
-    "load_convention": ("cost", "load_convention"),
     "load_spec": ("specs", "load_spec"),
     "plan": ("compression", "make_plan"),
     "select": ("runtime.selection", "select"),
@@ -52,7 +51,6 @@ __all__ = [
     "compressed",
     "count",
     "load_checkpoint",
-    "load_convention",
     "load_spec",
     "plan",
     "select",
