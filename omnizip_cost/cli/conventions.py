@@ -13,12 +13,13 @@ from omnizip_cost.cli.inputs import InputOptions
 from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.cli.side_by_side import print_counts
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
 from omnizip_cost.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan
-    from omnizip_cost.cost import Convention, SideRow
+    from omnizip_cost.cost import Convention, Counts
     from omnizip_cost.specs import ModelSpec
     from omnizip_cost.workload import Workload
 
@@ -27,6 +28,9 @@ DEFAULT_TOKENS = 10_004
 """The only length that gives the paper's whole FLOPs column."""
 DEFAULT_RETAINED = 0.45
 """OmniZip's main setting (OmniZip, Tab. 1)."""
+
+PAIRS = {"full": "n^2", "causal": "n(n+1)/2", "none": "none"}
+"""How many pairs of tokens each choice of ``attention`` counts."""
 
 NameArgument = Annotated[
     str | None,
@@ -82,8 +86,10 @@ def conventions_command(
     """FLOP conventions: what one printed number silently assumes, and what it comes to.
 
     Shown are all conventions, then one configuration under each of them (10,004 tokens of the 7B
-    model unless an input is given). `--json` and `--csv` give the records; with an input, a model
-    or a method, the counts.
+    model unless an input is given).
+
+    Rows of `--json` and `--csv`: the conventions themselves; with an input, a model, a method or
+    `--decode`, the counts, one row for each convention and configuration. `--out` changes neither.
 
     A convention of your own is a small TOML file that states every choice: `--example` prints one,
     with what each choice may be. `flops --convention mine.toml,eq9` takes its path as well.
@@ -92,38 +98,45 @@ def conventions_command(
 
     Example: `omnizip-cost conventions --model qwen2.5-omni-3b --seconds 60 --pixels 252x448`
     """
-    from omnizip_cost.cost import CONVENTIONS, load_convention, require_conventions, side_by_side
+    from omnizip_cost.cost import CONVENTIONS, counted, side_by_side
 
     if example:
         from omnizip_cost.cost.convention_file import EXAMPLE
 
         print(EXAMPLE, end="")
         return
-    if name is not None and file:
-        raise InvalidValueError("input", "--file", "left out beside NAME", file[0])
-    own = [load_convention(path) for path in file or ()]
-    known = require_conventions([*CONVENTIONS, *own] if name is None else [name])
-    counted = (
-        model is not None
-        or decode is not None
-        or inputs != ExampleOptions()
-        or methods != MethodOptions()
-    )
-    if (as_json or as_csv) and not counted and out is None:
+    known = _asked(name, file, CONVENTIONS)
+    unsaid = inputs == ExampleOptions() and methods == MethodOptions()
+    records_only = (as_json or as_csv) and unsaid and model is None and decode is None
+    if records_only and out is None:
         emit([one.facts() for one in known.values()], as_json=as_json, as_csv=as_csv)
         return
     spec, work, plans = _example(model, inputs, methods)
     steps = EQ9_DECODE_STEPS if decode is None else decode
+    counts = counted(spec, plans, work, known, steps)
     if out is not None:
-        _publish(spec, plans, work, known, steps, out)
-    rows = side_by_side(spec, plans, work, known, steps)
-    if emit(rows, as_json=as_json, as_csv=as_csv):
+        _publish(counts, out)
+    rows = side_by_side(counts)
+    facts = [one.facts() for one in known.values()]
+    if emit(facts if records_only else rows, as_json=as_json, as_csv=as_csv):
         return
     if name is None:
         _print_records(list(known.values()))
     else:
         _print_record(known[next(iter(known))])
-    _print_counts(rows, notes=work.notes)
+    print_counts(rows, notes=work.notes)
+
+
+def _asked(
+    name: str | None, file: Sequence[str] | None, built_in: Mapping[str, Convention]
+) -> dict[str, Convention]:
+    """Return the one convention that is named, or all of them and the user's own."""
+    from omnizip_cost.cost import load_convention, require_conventions
+
+    if name is not None and file:
+        raise InvalidValueError("input", "--file", "left out beside NAME", file[0])
+    own = [load_convention(path) for path in file or ()]
+    return require_conventions([*built_in, *own] if name is None else [name])
 
 
 def _example(
@@ -146,33 +159,52 @@ def _example(
     return spec, work, list(dict.fromkeys([full, *chosen]))
 
 
-def _publish(
-    spec: ModelSpec,
-    plans: Sequence[Plan],
-    work: Workload,
-    known: Mapping[str, Convention],
-    decode: int,
-    out: Path,
-) -> None:
+def _publish(counts: Counts, out: Path) -> None:
     """Write the counts by component and draw them."""
     from omnizip_cost.compare import convention_rows
-    from omnizip_cost.compression import Setting
     from omnizip_cost.plotting import draw_all
+    from omnizip_cost.plotting.conventions import MOST_CONFIGURATIONS
     from omnizip_cost.results import write_table
 
-    labelled = {
-        Setting(
-            method=plan.method, retained=plan.retained, rho_a=plan.rho_a, rho_v=plan.rho_v
-        ).label: plan
-        for plan in plans
-    }
-    rows = convention_rows(spec, labelled, work, decode, known)
-    write_table(rows, out / "tables" / "conventions.csv")
+    labelled = _labelled(counts.plans)
+    if len(labelled) > MOST_CONFIGURATIONS:
+        raise InvalidValueError(
+            "input",
+            "--out",
+            f"for at most {MOST_CONFIGURATIONS} configurations, full tokens among them",
+            len(labelled),
+            "name fewer methods or ratios; --csv has no limit",
+        )
+    write_table(convention_rows(counts, labelled), out / "tables" / "conventions.csv")
     draw_all(out / "tables", out / "figures", ["conventions"])
 
 
+def _labelled(plans: Sequence[Plan]) -> dict[str, Plan]:
+    """Plans by title; ratios to three digits, or as long as it takes to tell plans apart."""
+    from omnizip_cost.compression import Setting
+
+    def label(plan: Plan, digits: int) -> str:
+        rho_a, rho_v = (
+            None if rho is None else float(f"{rho:.{digits}g}") for rho in (plan.rho_a, plan.rho_v)
+        )
+        return Setting(method=plan.method, retained=plan.retained, rho_a=rho_a, rho_v=rho_v).label
+
+    short = {label(plan, 3): plan for plan in plans}
+    return short if len(short) == len(plans) else {label(plan, 6): plan for plan in plans}
+
+
 def _print_records(known: Sequence[Convention]) -> None:
-    heads = ("name", "answers", "per MAC", "Q, K, V", "FFN", "pairs", "LM head", "tokens", "also")
+    heads = (
+        "name",
+        "answers",
+        "per MAC",
+        "Q, K, V",
+        "FFN",
+        "attention pairs",
+        "LM head",
+        "tokens",
+        "besides prefill",
+    )
     show(
         "Conventions (never added to each other)",
         heads,
@@ -181,9 +213,9 @@ def _print_records(known: Sequence[Convention]) -> None:
                 one.name,
                 one.answers,
                 str(one.flop_per_multiply_add),
-                "all d" if one.widths == "hidden" else "as built",
+                "hidden size" if one.widths == "hidden" else "as built",
                 _ffn(one),
-                "n x n" if one.attention == "full" else one.attention,
+                PAIRS[one.attention],
                 one.lm_head,
                 one.tokens,
                 ", ".join(_also(one)) or "-",
@@ -191,8 +223,8 @@ def _print_records(known: Sequence[Convention]) -> None:
             for one in known
         ],
         notes=(
-            "Per MAC: FLOPs of one multiply-add. Also: what is counted besides prefill. Text of a "
-            "prompt is in n where tokens are `all`. No convention counts norms, softmax and other "
+            "Per MAC: FLOPs of one multiply-add. FFN: number of matrices x width. Text of a prompt "
+            "is in n where tokens are `all`. No convention counts norms, softmax and other "
             "elementwise work. `conventions NAME` shows one with its source.",
             "",
         ),
@@ -221,69 +253,3 @@ def _text(value: object) -> str:
     if value is None:
         return "as built"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _print_counts(rows: Sequence[SideRow], *, notes: Sequence[str]) -> None:
-    """One line for each convention and configuration; parts that nobody counts have no column."""
-    parts: dict[str, list[int] | list[int | None]] = {
-        "prefill": [row.prefill_flops for row in rows],
-        "decode": [row.decode_flops for row in rows],
-        "LM head": [row.lm_head_flops for row in rows],
-        "encoders": [row.encoder_flops for row in rows],
-        "selection": [row.selection_flops for row in rows],
-        "all": [row.flops for row in rows],
-    }
-    shown = {
-        head: cells for head, cells in parts.items() if any(cell is not None for cell in cells)
-    }
-    unit, prefix = _unit(max(row.flops for row in rows))
-    lines, before = [], ""
-    for place, row in enumerate(rows):
-        label = _label(row)
-        cells = [column[place] for column in shown.values()]
-        lines.append(
-            [
-                label if label != before else "",
-                row.convention,
-                f"{row.n_tokens:,}",
-                *("-" if cell is None else _digits(cell / unit) for cell in cells),
-                "-" if row.torch_ratio is None else f"{row.torch_ratio:.2f} x",
-                f"{row.share_left:.1%}",
-            ]
-        )
-        before = label
-    first = rows[0]
-    show(
-        f"{first.model}, {first.input}, R = {first.decode_steps}: {prefix}FLOP, by convention",
-        ("configuration", "convention", "tokens", *shown, "torch counts", "share left"),
-        lines,
-        left=2,
-        notes=(
-            "Prefill and decode are the decoder's. Torch counts: times as many FLOPs as this "
-            "convention for the same configuration, which is how far apart two numbers with one "
-            "name are. Share left: of full tokens, under the same convention.",
-            *notes,
-        ),
-    )
-
-
-def _unit(largest: int) -> tuple[int, str]:
-    """Return the prefix in which the largest count is readable."""
-    from omnizip_cost.units import GIGA, MEGA, TERA
-
-    return next((pair for pair in ((TERA, "T"), (GIGA, "G")) if largest >= pair[0]), (MEGA, "M"))
-
-
-def _digits(value: float) -> str:
-    """Four digits, never a power of ten."""
-    if 0 < value < 0.00005:
-        return "<0.0001"
-    decimals = next((places for places, least in ((1, 99.995), (2, 9.9995)) if value >= least), 4)
-    return f"{value:,.{3 if value >= 0.99995 and decimals == 4 else decimals}f}"
-
-
-def _label(row: SideRow) -> str:
-    if row.method == "full":
-        return "full"
-    pair = "" if row.rho_a is None else f" ({row.rho_a:.3g}, {row.rho_v:.3g})"
-    return f"{row.method} {row.retained:.1%}{pair}"

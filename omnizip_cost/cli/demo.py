@@ -163,7 +163,7 @@ def _write_theory(decoded: Clip, out: Path) -> None:
     """Write what the labelled proxies keep, and the released model's FLOPs on this clip."""
     from omnizip_cost.compare import convention_rows
     from omnizip_cost.compression import make_plan
-    from omnizip_cost.cost import EQ9_DECODE_STEPS
+    from omnizip_cost.cost import CONVENTIONS, EQ9_DECODE_STEPS, counted
     from omnizip_cost.results import write_table
     from omnizip_cost.runtime.clip_selection import Pruning, select_by_proxy
     from omnizip_cost.specs import load_spec, require_thinker
@@ -176,7 +176,7 @@ def _write_theory(decoded: Clip, out: Path) -> None:
         "Full tokens": make_plan("full", work, spec),
         pruning.label: make_plan("omnizip", work, spec, **pair),
     }
-    rows = convention_rows(spec, plans, work, EQ9_DECODE_STEPS)
-    write_table(rows, out / "tables" / "conventions.csv")
+    counts = counted(spec, plans.values(), work, CONVENTIONS, EQ9_DECODE_STEPS)
+    write_table(convention_rows(counts, plans), out / "tables" / "conventions.csv")
     with suppress(MediaError):  # silence throughout: nothing to rank by, so no table of windows
         write_kept(out, select_by_proxy(decoded, spec, pruning))

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost import CONVENTIONS, Convention, count, share_left, total_flops
+from omnizip_cost.cost import Counts
 from omnizip_cost.results import FlatRow, MeasurementRow
-from omnizip_cost.specs.spec import ModelSpec
-from omnizip_cost.workload.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +32,10 @@ class ConventionRow(FlatRow):
     """FLOPs of one component under one convention, for one labelled configuration."""
 
     model: str
+    input: str
+    """What was counted: a number of tokens, or a clip."""
+    decode_steps: int
+    """R, where the convention counts decode."""
     convention: str
     label: str
     method: str
@@ -65,45 +67,31 @@ def stage_rows(rows: Iterable[MeasurementRow]) -> list[StageRow]:
     ]
 
 
-def convention_rows(
-    spec: ModelSpec,
-    plans: Mapping[str, Plan],
-    work: Workload,
-    decode: int,
-    conventions: Mapping[str, Convention] = CONVENTIONS,
-) -> list[ConventionRow]:
-    """Count labelled plans under several conventions, the built-in ones by default.
+def convention_rows(counts: Counts, labelled: Mapping[str, Plan]) -> list[ConventionRow]:
+    """Lay counts out by component, convention by convention.
 
     Parameters
     ----------
-    spec : ModelSpec
-    plans : mapping of label to Plan
-        One of them of method ``full``: the ratio's denominator.
-    work : Workload
-    decode : int
-        R, for the conventions that count decode steps.
-    conventions : mapping of name to Convention
-        In the order of the table; :func:`~omnizip_cost.cost.require_conventions` makes one.
+    counts : Counts
+        As :func:`~omnizip_cost.cost.counted` returns them.
+    labelled : mapping of label to Plan
+        Plans that were counted, in the order of the table.
     """
-    full = next(plan for plan in plans.values() if plan.method == "full")
-    table = []
-    for convention in conventions.values():
-        whole = total_flops(count(spec, full, convention, decode, workload=work))
-        for label, plan in plans.items():
-            rows = count(spec, plan, convention, decode, workload=work)
-            left = share_left(total_flops(rows), whole)
-            table += [
-                ConventionRow(
-                    model=row.model,
-                    convention=row.convention,
-                    label=label,
-                    method=row.method,
-                    n_tokens=row.n_tokens,
-                    phase=row.phase,
-                    component=row.component,
-                    flops=row.flops,
-                    ratio=left,
-                )
-                for row in rows
-            ]
-    return table
+    return [
+        ConventionRow(
+            model=row.model,
+            input=counts.work.name,
+            decode_steps=counts.decode_steps,
+            convention=name,
+            label=label,
+            method=row.method,
+            n_tokens=row.n_tokens,
+            phase=row.phase,
+            component=row.component,
+            flops=row.flops,
+            ratio=counts.share_left(plan, name),
+        )
+        for name in counts.conventions
+        for label, plan in labelled.items()
+        for row in counts.rows[plan, name]
+    ]

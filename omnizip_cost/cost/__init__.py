@@ -17,7 +17,7 @@ from omnizip_cost.cost.encoders import (
 from omnizip_cost.cost.overhead import Overhead, overhead
 from omnizip_cost.cost.rows import CostRow, count, share_left, total_flops
 from omnizip_cost.cost.selection import SelectionOp, selection_ops
-from omnizip_cost.cost.side_by_side import SideRow, side_by_side
+from omnizip_cost.cost.side_by_side import Counts, SideRow, counted, side_by_side
 from omnizip_cost.cost.steps import StepRow, step_rows
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "BreakEven",
     "Convention",
     "CostRow",
+    "Counts",
     "Op",
     "Overhead",
     "SelectionOp",
@@ -35,6 +36,7 @@ __all__ = [
     "audio_encoder_ops",
     "break_even",
     "count",
+    "counted",
     "decoder_ops",
     "encoder_ops",
     "executed_convention",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention_lookup import definition
-from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, Convention
+from omnizip_cost.cost.conventions import CONVENTIONS, EQ9_DECODE_STEPS, Convention
 from omnizip_cost.cost.decoder import layer_tokens
 from omnizip_cost.cost.rows import CostRow, count, share_left, total_flops
 from omnizip_cost.results.row import FlatRow
@@ -47,21 +47,46 @@ class SideRow(FlatRow):
     selection_flops: int | None
     flops: int
     torch_ratio: float | None
-    """FLOPs of the same configuration under ``torch`` over these; None where these are none."""
+    """Torch over this: FLOPs of the same configuration under ``torch`` over these; None where
+    these are none."""
     prefill_torch_ratio: float | None
     """The same for the decoder stack's prefill alone."""
     share_left: float
     """Share of the full-token FLOPs left, under this convention."""
 
 
-def side_by_side(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Plans of one workload, each counted once under each convention."""
+
+    spec: ModelSpec
+    work: Workload
+    plans: tuple[Plan, ...]
+    conventions: Mapping[str, Convention]
+    decode_steps: int
+    """R, where a convention counts decode."""
+    full: Plan
+    """All tokens: what a share left is a share of."""
+    rows: Mapping[tuple[Plan, str], Sequence[CostRow]]
+    """By plan and name of the convention; all tokens and ``torch`` are always among them."""
+
+    def flops(self, plan: Plan, convention: str) -> int:
+        """Return the FLOPs of all components together."""
+        return total_flops(self.rows[plan, convention])
+
+    def share_left(self, plan: Plan, convention: str) -> float:
+        """Return the share of the full-token FLOPs that a plan leaves."""
+        return share_left(self.flops(plan, convention), self.flops(self.full, convention))
+
+
+def counted(
     spec: ModelSpec,
     plans: Iterable[Plan],
     work: Workload,
     conventions: Mapping[str, Convention],
     decode: int = EQ9_DECODE_STEPS,
-) -> list[SideRow]:
-    """Count every plan under every convention.
+) -> Counts:
+    """Count every plan under every convention, and all tokens and ``torch`` beside them.
 
     Parameters
     ----------
@@ -74,55 +99,76 @@ def side_by_side(
     decode : int
         R, where a convention counts decode.
 
-    Returns
-    -------
-    list of SideRow
-        Plan by plan, conventions in their order.
-
     Raises
     ------
     InvalidValueError
         As :func:`~omnizip_cost.cost.rows.count`.
     """
+    asked = tuple(plans)
     full = make_plan("full", work, spec)
-    whole = {
-        name: total_flops(count(spec, full, convention, decode, workload=work))
-        for name, convention in conventions.items()
-    }
-    table = []
-    for plan in plans:
-        measure = count(spec, plan, YARDSTICK, decode, workload=work)
-        for name, convention in conventions.items():
-            rows = count(spec, plan, convention, decode, workload=work)
-            flops, prefill = total_flops(rows), _part(rows, "llm", phase="prefill") or 0
-            table.append(
-                SideRow(
-                    model=spec.name,
-                    input=work.name,
-                    method=plan.method,
-                    retained=plan.retained,
-                    realised=plan.realised,
-                    rho_a=plan.rho_a,
-                    rho_v=plan.rho_v,
-                    decode_steps=decode,
-                    convention=name,
-                    definition=definition(convention),
-                    n_tokens=round(layer_tokens(plan, convention)[-1]),
-                    prefill_flops=prefill,
-                    decode_flops=_part(rows, "llm", phase="decode"),
-                    lm_head_flops=_part(rows, "lm_head"),
-                    encoder_flops=_part(rows, "audio_encoder", "vision_encoder"),
-                    selection_flops=_part(rows, "selection"),
-                    flops=flops,
-                    torch_ratio=_over(total_flops(measure), flops),
-                    prefill_torch_ratio=_over(_part(measure, "llm", phase="prefill") or 0, prefill),
-                    share_left=share_left(flops, whole[name]),
-                )
-            )
-    return table
+    every = {YARDSTICK: CONVENTIONS[YARDSTICK], **conventions}
+    return Counts(
+        spec=spec,
+        work=work,
+        plans=asked,
+        conventions=conventions,
+        decode_steps=decode,
+        full=full,
+        rows={
+            (plan, name): count(spec, plan, convention, decode, workload=work)
+            for plan in dict.fromkeys((full, *asked))
+            for name, convention in every.items()
+        },
+    )
 
 
-def _part(rows: list[CostRow], *components: str, phase: str | None = None) -> int | None:
+def side_by_side(counts: Counts) -> list[SideRow]:
+    """Lay counts side by side, plan by plan, conventions in their order.
+
+    Examples
+    --------
+    >>> from omnizip_cost import bare_workload, load_spec, plan
+    >>> spec, work = load_spec("qwen2.5-omni-7b"), bare_workload(1000)
+    >>> eq9 = {"eq9": CONVENTIONS["eq9"]}
+    >>> (row,) = side_by_side(counted(spec, [plan("full", work, spec)], work, eq9))
+    >>> round(row.prefill_torch_ratio, 2)
+    2.47
+    """
+    return [
+        _side_row(counts, plan, convention)
+        for plan in counts.plans
+        for convention in counts.conventions.values()
+    ]
+
+
+def _side_row(counts: Counts, plan: Plan, convention: Convention) -> SideRow:
+    rows, measure = counts.rows[plan, convention.name], counts.rows[plan, YARDSTICK]
+    flops, prefill = total_flops(rows), _part(rows, "llm", phase="prefill") or 0
+    return SideRow(
+        model=counts.spec.name,
+        input=counts.work.name,
+        method=plan.method,
+        retained=plan.retained,
+        realised=plan.realised,
+        rho_a=plan.rho_a,
+        rho_v=plan.rho_v,
+        decode_steps=counts.decode_steps,
+        convention=convention.name,
+        definition=definition(convention),
+        n_tokens=round(layer_tokens(plan, convention)[-1]),
+        prefill_flops=prefill,
+        decode_flops=_part(rows, "llm", phase="decode"),
+        lm_head_flops=_part(rows, "lm_head"),
+        encoder_flops=_part(rows, "audio_encoder", "vision_encoder"),
+        selection_flops=_part(rows, "selection"),
+        flops=flops,
+        torch_ratio=_over(total_flops(measure), flops),
+        prefill_torch_ratio=_over(_part(measure, "llm", phase="prefill") or 0, prefill),
+        share_left=counts.share_left(plan, convention.name),
+    )
+
+
+def _part(rows: Sequence[CostRow], *components: str, phase: str | None = None) -> int | None:
     """FLOPs of some components, None where the convention counts none of them."""
     part = [row for row in rows if row.component in components and phase in (None, row.phase)]
     return total_flops(part) if part else None

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.plotting.canvas import new_figure, three_digits
 from omnizip_cost.plotting.stages import segment_handles, thin_note
 from omnizip_cost.plotting.style import (
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 REQUIRED = ("model", "convention", "method", "phase", "component", "flops")
 ORDER = ("audio_encoder", "vision_encoder", "selection", "prefill", "decode", "lm_head")
 _TITLES = {"prefill": "decoder, prefill", "decode": "decoder, decode"}
+MOST_CONFIGURATIONS = 5
+"""Bars of one convention: of nine conventions, more would be higher than a page (9 in)."""
 _BAR_IN = 0.15
 _BAR_SHARE = 0.86
 _NAME_LETTERS = 14
@@ -55,8 +58,9 @@ def draw_conventions(table: pd.DataFrame, *, width: str = "column") -> Figure:
     Parameters
     ----------
     table
-        The conventions table, one row per convention, configuration, phase and component. An
-        optional column ``ratio`` is printed at the end of the bars of compressed configurations.
+        The conventions table, one row per convention, configuration, phase and component. Optional
+        columns: ``ratio`` is printed at the end of the bars of compressed configurations,
+        ``input`` and ``decode_steps`` (R) below the figure.
     width
         ``column`` (3.3 in) or ``page`` (6.9 in).
 
@@ -68,9 +72,11 @@ def draw_conventions(table: pd.DataFrame, *, width: str = "column") -> Figure:
     Raises
     ------
     InvalidValueError
-        If columns are missing or there is nothing to draw.
+        If columns are missing, there is nothing to draw, or there are more configurations than
+        ``MOST_CONFIGURATIONS``.
     """
     rows = rows_of(table, "conventions", REQUIRED)
+    _require_few(rows)
     panels = grouped(rows, "model")
     bars = {key: _bars(members) for key, members in panels.items()}
     longest = max(_length(bar) for lines in bars.values() for bar in lines.values())
@@ -90,6 +96,14 @@ def draw_conventions(table: pd.DataFrame, *, width: str = "column") -> Figure:
     axes[-1].set_xlabel(f"FLOPs by convention ({power})")
     _legend(fig, [row for row in rows if _visible(row, longest)], width)
     return fig
+
+
+def _require_few(rows: Sequence[Row]) -> None:
+    most = max(len(distinct(own, "method", "label")) for own in grouped(rows, "model").values())
+    if most > MOST_CONFIGURATIONS:
+        raise InvalidValueError(
+            "figure conventions", "table", f"of at most {MOST_CONFIGURATIONS} configurations", most
+        )
 
 
 def _bars(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Row]]:
@@ -189,7 +203,14 @@ def _notes(rows: Sequence[Row], longest: float) -> list[str]:
     explained = "in brackets: share of the full count, same convention" if ratio else ""
     chosen = [row for row in rows if row["component"] == "selection"]
     selection = thin_note("selection", chosen, "flops", longest, _flops)
-    return foot_note([where(rows, "model"), explained, selection])
+    return foot_note([_counted(rows), explained, selection])
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    """Name the model, what it was given and, where steps are counted, how many."""
+    steps = distinct((row for row in rows if row["phase"] == "decode"), "decode_steps")
+    known = [f"R = {value}" for (value,) in steps if value]
+    return ", ".join([where(rows, "model", "input"), *known])
 
 
 def _flops(flops: float) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 import omnizip_cost as oz
 from omnizip_cost.cli.app import run
-from omnizip_cost.cost import CONVENTIONS
+from omnizip_cost.cost import CONVENTIONS, load_convention
 from omnizip_cost.cost.convention_file import EXAMPLE
 
 Capture = pytest.CaptureFixture[str]
@@ -81,7 +81,7 @@ def test_a_clip_shows_what_bare_tokens_do_not(capsys: Capture) -> None:
     out = capsys.readouterr().out
     assert "encoders" in out and "selection" in out and "prompt text is assumed" in out
     assert run(["conventions", "--model", "omni-tiny", "--tokens", "9"]) == 0
-    heads = [line for line in capsys.readouterr().out.splitlines() if "torch counts" in line]
+    heads = [line for line in capsys.readouterr().out.splitlines() if "torch / this" in line]
     assert heads and "encoders" not in heads[0] and "selection" not in heads[0]
 
 
@@ -100,7 +100,7 @@ def test_one_record_in_full(capsys: Capture, mine: str) -> None:
     for name, facts in (("dynamic-llava-eq13", "Eq. 13"), (mine, "appendix B")):
         assert run(["conventions", name]) == 0
         out = capsys.readouterr().out
-        for key in ("ffn_width", "counts_padding", "source", "leaves_out", "torch counts"):
+        for key in ("ffn_width", "counts_padding", "source", "leaves_out", "torch / this"):
             assert key in out
         assert facts in out
 
@@ -109,7 +109,7 @@ def test_the_printed_example_is_a_convention(capsys: Capture, tmp_path: Path) ->
     assert run(["conventions", "--example"]) == 0
     path = tmp_path / "printed.toml"
     path.write_text(capsys.readouterr().out)
-    assert oz.load_convention(path).name == "mac-exact"
+    assert load_convention(path).name == "mac-exact"
 
 
 def test_table_and_figure_of_ones_own(capsys: Capture, mine: str, tmp_path: Path) -> None:
@@ -124,6 +124,33 @@ def test_table_and_figure_of_ones_own(capsys: Capture, mine: str, tmp_path: Path
         flops = sum(int(line["flops"]) for line in named if line["label"] == label)
         assert flops == row["flops"]
     assert {path.suffix for path in (out / "figures").iterdir()} == {".pdf", ".svg", ".png"}
+
+
+def test_a_folder_to_write_to_changes_no_row(capsys: Capture, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert _json(capsys, "eq9", "--out", str(out)) == _json(capsys, "eq9")
+    assert (out / "tables" / "conventions.csv").exists()
+    assert run(["conventions", "--help"]) == 0
+    assert "changes neither" in " ".join(capsys.readouterr().out.split())
+
+
+def test_ratios_are_told_apart_in_the_table_that_is_drawn(capsys: Capture, tmp_path: Path) -> None:
+    """Pairs to three digits where that tells them apart: 0.301775 is 0.302."""
+    inputs = ["--model", "omni-tiny", "--seconds", "20", "--pixels", "252x448", "eq9"]
+    for retained, pairs in (("0.45", 1), ("0.45,0.450001", 2)):
+        out = tmp_path / str(pairs)
+        rows = _json(capsys, *inputs, "--retained", retained, "--out", str(out))
+        with (out / "tables" / "conventions.csv").open() as file:
+            labels = list(dict.fromkeys(line["label"] for line in csv.DictReader(file)))
+        assert labels[0] == "Full tokens" and len(labels) == 1 + pairs == len(rows)
+        if pairs == 1:
+            assert labels[1] == f"OmniZip 45% ({rows[1]['rho_a']:.3g}, {rows[1]['rho_v']:.3g})"
+
+
+def test_more_configurations_than_a_page_holds_are_refused(capsys: Capture, tmp_path: Path) -> None:
+    ratios = ["--method", "fastv", "--retained", "0.1,0.2,0.3,0.4,0.5", "--out", str(tmp_path)]
+    assert "--out must be for at most 5 configurations" in _refused(capsys, *ratios)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_input_is_one_sentence(capsys: Capture, mine: str, tmp_path: Path) -> None:

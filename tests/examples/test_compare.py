@@ -8,7 +8,7 @@ import pytest
 
 import omnizip_cost as oz
 from omnizip_cost.compare import CompareRow, compare, convention_rows, stage_rows, summarise
-from omnizip_cost.cost import CONVENTIONS, share_left, total_flops
+from omnizip_cost.cost import CONVENTIONS, counted, share_left, total_flops
 from omnizip_cost.errors import ConventionMismatchError, InvalidValueError
 from omnizip_cost.results import MeasurementRow
 
@@ -267,7 +267,7 @@ def test_tables_behind_the_figures() -> None:
         "Full tokens": oz.plan("full", work, SPEC),
         "OmniZip": oz.plan("omnizip", work, SPEC, audio_pruning=0.3, video_pruning=0.6),
     }
-    rows = convention_rows(SPEC, plans, work, 100)
+    rows = convention_rows(counted(SPEC, plans.values(), work, CONVENTIONS, 100), plans)
     assert {row.convention for row in rows} == set(CONVENTIONS)
     assert all(row.ratio == 1 for row in rows if row.method == "full")
     assert all(0 < row.ratio < 1 for row in rows if row.method == "omnizip")
@@ -279,7 +279,7 @@ def test_conventions_that_count_video_alone_count_nothing_of_sound() -> None:
         "Full tokens": oz.plan("full", work, SPEC),
         "OmniZip": oz.plan("omnizip", work, SPEC, retained=0.5),
     }
-    rows = convention_rows(SPEC, plans, work, 100)
+    rows = convention_rows(counted(SPEC, plans.values(), work, CONVENTIONS, 100), plans)
     hearing = {name for name, choices in CONVENTIONS.items() if choices.tokens != "video"}
     assert {row.convention for row in rows} == hearing
     assert share_left(0, 0) == 1

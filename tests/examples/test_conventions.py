@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 import omnizip_cost as oz
+from omnizip_cost.compare import convention_rows
 from omnizip_cost.compression import Plan
-from omnizip_cost.cost import CONVENTIONS, Convention, require_conventions, side_by_side
+from omnizip_cost.cost import CONVENTIONS, Convention, counted, require_conventions, side_by_side
 from omnizip_cost.cost.convention import CHOICES
 from omnizip_cost.cost.convention_lookup import require_convention
 from omnizip_cost.errors import (
@@ -200,7 +202,7 @@ def test_padding_of_encoders_that_do_not_count_is_refused() -> None:
 
 def test_side_by_side_is_what_count_says(spec: ModelSpec, work: Workload, plan: Plan) -> None:
     full = oz.plan("full", work, spec)
-    rows = side_by_side(spec, [full, plan], work, CONVENTIONS, 3)
+    rows = side_by_side(counted(spec, [full, plan], work, CONVENTIONS, 3))
     assert [row.convention for row in rows] == [*CONVENTIONS, *CONVENTIONS]
     whole = {row.convention: row.flops for row in rows if row.method == "full"}
     for row in rows:
@@ -221,10 +223,32 @@ def test_side_by_side_is_what_count_says(spec: ModelSpec, work: Workload, plan: 
             assert parts[2:] == (None, None, None)
 
 
+def test_each_plan_is_counted_once_under_each_convention(
+    monkeypatch: pytest.MonkeyPatch, spec: ModelSpec, work: Workload, plan: Plan
+) -> None:
+    """Both tables are read off one set of counts, all tokens and torch's among them."""
+    asked = []
+
+    def counting(*arguments: Any, **more: Any) -> Any:
+        asked.append((arguments[1].method, arguments[2].name))
+        return oz.count(*arguments, **more)
+
+    monkeypatch.setattr(import_module("omnizip_cost.cost.side_by_side"), "count", counting)
+    known = {name: CONVENTIONS[name] for name in ("eq9", "torch")}
+    counts = counted(spec, [oz.plan("full", work, spec), plan], work, known)
+    rows = side_by_side(counts)
+    table = convention_rows(counts, {"Full tokens": counts.plans[0], "Kept": plan})
+    assert sorted(asked) == sorted((p.method, name) for p in counts.plans for name in known)
+    for row in rows:
+        own = [r for r in table if (r.method, r.convention) == (row.method, row.convention)]
+        assert sum(r.flops for r in own) == row.flops
+        assert {r.ratio for r in own} == {row.share_left}
+
+
 def test_sound_alone_is_nothing_where_video_alone_counts(spec: ModelSpec) -> None:
     work = oz.workload(spec, seconds=4, pixels=None)
     full = oz.plan("full", work, spec)
-    (row,) = side_by_side(spec, [full], work, {"pyramiddrop": CONVENTIONS["pyramiddrop"]})
+    (row,) = side_by_side(counted(spec, [full], work, {"pyramiddrop": CONVENTIONS["pyramiddrop"]}))
     assert (row.flops, row.torch_ratio, row.n_tokens, row.share_left) == (0, None, 0, 1.0)
 
 
@@ -234,7 +258,7 @@ def test_eq9s_prefill_beside_torchs() -> None:
     for tokens, ratio in ((10_000, "2.35"), (1_000, "2.47")):
         work = oz.bare_workload(tokens)
         full = oz.plan("full", work, spec)
-        (row,) = side_by_side(spec, [full], work, {"eq9": CONVENTIONS["eq9"]})
+        (row,) = side_by_side(counted(spec, [full], work, {"eq9": CONVENTIONS["eq9"]}))
         assert f"{row.prefill_torch_ratio:.2f}" == ratio
 
 

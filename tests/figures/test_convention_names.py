@@ -10,7 +10,7 @@ from figure_eyes import assert_tidy, bars
 
 import omnizip_cost as oz
 from omnizip_cost.compare import convention_rows
-from omnizip_cost.cost import CONVENTIONS, require_conventions
+from omnizip_cost.cost import CONVENTIONS, counted, require_conventions
 from omnizip_cost.plotting import draw_conventions
 
 LONG = "our-groups-appendix-b-without-the-head-as-of-the-second-revision"
@@ -30,7 +30,7 @@ def test_every_convention_and_the_users_own(width: str) -> None:
         "OmniZip 45%": oz.plan("omnizip", work, spec, retained=0.45),
     }
     known = require_conventions([*CONVENTIONS, *OWN])
-    rows = convention_rows(spec, plans, work, 100, known)
+    rows = convention_rows(counted(spec, plans.values(), work, known, 100), plans)
     fig = draw_conventions(pd.DataFrame([dict(row) for row in rows]), width=width)
     assert_tidy(fig)
     (ax,) = fig.axes

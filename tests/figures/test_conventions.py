@@ -8,7 +8,7 @@ from figure_eyes import assert_tidy, bars
 from invented_tables import conventions_table
 from matplotlib.colors import to_hex
 
-from omnizip_cost.errors import UnknownNameError
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.plotting import draw_conventions
 from omnizip_cost.plotting.canvas import notes_of
 from omnizip_cost.plotting.style import METHOD_COLOURS
@@ -59,6 +59,23 @@ def test_nothing_is_small_or_clipped(scale: float, width: str) -> None:
     table = conventions_table()
     table["flops"] = (table["flops"] * scale).astype("int64")
     assert_tidy(draw_conventions(table, width=width))
+
+
+def test_the_note_says_what_was_counted() -> None:
+    table = conventions_table().assign(input="10,004 tokens", decode_steps=100)
+    notes = notes_of(draw_conventions(table))
+    assert notes.startswith("qwen2.5-omni-7b, 10,004 tokens, R = 100. In brackets:")
+    notes = notes_of(draw_conventions(table[table["phase"] != "decode"]))
+    assert notes.startswith("qwen2.5-omni-7b, 10,004 tokens. In brackets:")
+
+
+def test_more_bars_than_a_page_holds_are_refused() -> None:
+    table = conventions_table()
+    one = table[table["method"] == "omnizip"]
+    more = [table, *(one.assign(label=f"OmniZip {share}%") for share in range(4))]
+    assert_tidy(draw_conventions(pd.concat(more[:-1], ignore_index=True)))
+    with pytest.raises(InvalidValueError, match="at most 5 configurations, got 6"):
+        draw_conventions(pd.concat(more, ignore_index=True))
 
 
 def test_an_unknown_component_is_refused() -> None:
