@@ -12,26 +12,22 @@ import typer
 from omnizip_cost.cli.inputs import parse_names, parse_ratios
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 from omnizip_cost.compression.settings import FASTV_LAYER
-from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, PAPER_TOKENS
+from omnizip_cost.errors import OptionsError
+from omnizip_cost.symbolic.topics import TOPICS
 
 if TYPE_CHECKING:
     from omnizip_cost.results import FlatRow
     from omnizip_cost.specs import ModelSpec
     from omnizip_cost.symbolic import NumberRow, Point
 
-TOPIC_NAMES = ("eq9", "speedup", "crossover", "fastv", "exact", "break-even", "decode")
-"""Written out, so that help loads no algebra."""
-
 MODELS = "qwen2.5-omni-7b,qwen2.5-omni-3b,qwen3-omni-30b-a3b"
-PAPER_TOKENS = 10_004
-"""n of the paper's FLOPs column: the only whole number that gives all its digits."""
 PAPER_DEVICE = "rtx-a6000"
 """The paper's card (OmniZip, supplement, Tab. 6)."""
 
 TopicArgument = Annotated[
     str | None,
-    typer.Argument(metavar="TOPIC", help=f"Of {', '.join(TOPIC_NAMES)}. Default: list them."),
+    typer.Argument(metavar="TOPIC", help=f"Of {', '.join(TOPICS)}. Default: list them."),
 ]
 LatexOption = Annotated[
     bool, typer.Option("--latex", help="A LaTeX document that compiles; of all topics without one.")
@@ -83,12 +79,12 @@ def derive_command(
 
     Example: `omnizip-cost derive crossover --model qwen2.5-omni-7b`
     """
-    from omnizip_cost.symbolic import TOPICS, checks, derivation, derivation_rows, number_rows
+    from omnizip_cost.symbolic import checks, derivation, derivation_rows, number_rows
 
     if fragment and not latex:
-        raise InvalidValueError("derive", "--fragment", "given together with --latex", "alone")
+        raise OptionsError("derive", "--fragment needs --latex")
     if latex and (as_json or as_csv):
-        raise InvalidValueError("derive", "format", "one of --latex, --json and --csv", "several")
+        raise OptionsError("derive", "give one of --latex, --json and --csv")
     chosen = TOPICS if topic is None else (derivation(topic).name,)
     asked = model is not None or tokens is not None
     quiet = as_json or as_csv or latex or out is not None
@@ -142,7 +138,7 @@ def _point(
         ratios=tuple(dict.fromkeys(parse_ratios("--retained", retained))),
         decoded=decode,
         fastv_layer=fastv_layer,
-        flop_per_byte=card.peak("bf16") / card.bandwidth_bytes_per_s,
+        flop_per_byte=card.ridge_flop_per_byte(),
     )
 
 
@@ -181,22 +177,32 @@ def _print_steps(topic: str) -> None:
 
 
 def _print_numbers(topic: str, numbers: Sequence[NumberRow], point: Point, device: str) -> None:
-    from omnizip_cost.symbolic import by_model
+    from omnizip_cost.symbolic import lines_of
 
-    models = list(dict.fromkeys(row.model for row in numbers))
+    heading, *lines = lines_of(numbers)
     show(
         f"Numbers of {topic}: {point.tokens:,} tokens",
-        ("", "r", *models),
-        [
-            (name, "" if ratio is None else f"{ratio:g}", *(row[key].written for key in models))
-            for (name, ratio), row in by_model(numbers).items()
-        ],
-        notes=(
-            f"R = {point.decoded} decoded tokens, K = {point.fastv_layer}; phi = "
-            f"{point.flop_per_byte:.1f} FLOPs per byte, dense bfloat16 peak over bandwidth of "
-            f"{device}.",
-        ),
+        heading,
+        lines,
+        notes=_letters(topic, point, device),
+        left=1 + ("convention" in heading),
     )
+
+
+def _letters(topic: str, point: Point, device: str) -> list[str]:
+    """Say what the letters of a topic's forms were given, apart from n and r."""
+    from omnizip_cost.symbolic import derivation
+    from omnizip_cost.symbolic.letters import K, R, phi
+
+    given = {
+        R: f"R = {point.decoded} decoded tokens",
+        K: f"K = {point.fastv_layer} layers that FastV runs on all tokens",
+        phi: f"phi = {point.flop_per_byte:.1f} FLOPs per byte, dense bfloat16 peak over bandwidth "
+        f"of {device}",
+    }
+    used = {letter for form in derivation(topic).forms for letter in form.expression.free_symbols}
+    told = "; ".join(words for letter, words in given.items() if letter in used)
+    return [f"{told}."] if told else []
 
 
 def _write(

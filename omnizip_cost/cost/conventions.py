@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from omnizip_cost.cost.convention import Convention
 
-__all__ = ["CONVENTIONS", "EQ9_DECODE_STEPS", "Convention"]
+__all__ = ["CONVENTIONS", "EQ9_DECODE_STEPS", "PAPER_TOKENS", "Convention"]
 
 EQ9_DECODE_STEPS = 100
 """R: "We unify R = 100 for calculation in the experiments" (OmniZip, supplement C)."""
+
+PAPER_TOKENS = 10_004
+"""n of the paper's FLOPs column (OmniZip, Tab. 1), which does not print it: the only whole number
+that gives all its digits under Eq. 9."""
 
 
 CONVENTIONS: dict[str, Convention] = {

@@ -1,18 +1,24 @@
-"""The same formulas with letters: derivations, limits, break-even points, LaTeX."""
+"""The same formulas with letters: derivations, limits, break-even points, LaTeX.
+
+Topics are named at once; what needs SymPy loads on first use.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.errors import UnknownNameError
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
-from omnizip_cost.symbolic.document import document, fragment
-from omnizip_cost.symbolic.numbers import NumberRow, Point, by_model, number_rows
-from omnizip_cost.symbolic.rows import DerivationRow, derivation_rows
-from omnizip_cost.symbolic.text import readable
-from omnizip_cost.symbolic.writing import latex, plain
+from omnizip_cost.symbolic.topics import TOPICS
+
+if TYPE_CHECKING:
+    from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step
+    from omnizip_cost.symbolic.numbers import NumberRow, Point, lines_of, number_rows
+    from omnizip_cost.symbolic.rows import DerivationRow, derivation_rows
+    from omnizip_cost.symbolic.tex import document, fragment
+    from omnizip_cost.symbolic.text import readable
+    from omnizip_cost.symbolic.writing import latex, plain
 
 __all__ = [
     "TOPICS",
@@ -23,20 +29,41 @@ __all__ = [
     "NumberRow",
     "Point",
     "Step",
-    "by_model",
     "checks",
     "derivation",
     "derivation_rows",
     "document",
     "fragment",
     "latex",
+    "lines_of",
     "number_rows",
     "plain",
     "readable",
 ]
 
-TOPICS = ("eq9", "speedup", "crossover", "fastv", "exact", "break-even", "decode")
-"""Names of the derivations, in the order in which they are best read."""
+_LAZY = {
+    "Check": "elements",
+    "Derivation": "elements",
+    "Form": "elements",
+    "Step": "elements",
+    "NumberRow": "numbers",
+    "Point": "numbers",
+    "lines_of": "numbers",
+    "number_rows": "numbers",
+    "DerivationRow": "rows",
+    "derivation_rows": "rows",
+    "document": "tex",
+    "fragment": "tex",
+    "readable": "text",
+    "latex": "writing",
+    "plain": "writing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 def derivation(topic: str) -> Derivation:

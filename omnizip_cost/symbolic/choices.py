@@ -27,7 +27,7 @@ TO_EQ9: tuple[Choice, ...] = (
     Choice(says="two matrices in an FFN, and no router", sets={F: 2, e: 0}),
     Choice(says="every query sees every key", sets={p: n**2}),
 )
-"""From what an engine must do to Eq. 9, in this order; a factor depends on those before it."""
+"""From what is needed to Eq. 9, in this order; a factor depends on those before it."""
 
 
 def token_multiply_adds() -> Expression:

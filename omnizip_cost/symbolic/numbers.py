@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from omnizip_cost.cost import CONVENTIONS, EQ9_DECODE_STEPS, count, total_flops
 from omnizip_cost.errors import InvalidValueError, UnsupportedModelError, require_ratio
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.specs.spec import ModelSpec
-from omnizip_cost.symbolic.derivation import Derivation, Form
+from omnizip_cost.symbolic.elements import Derivation, Form
 from omnizip_cost.symbolic.letters import K, R, Values, n, phi, put, r, spec_values
 from omnizip_cost.symbolic.stack import decode, prefill
 from omnizip_cost.units import si
@@ -57,6 +57,8 @@ class NumberRow(FlatRow):
 
     topic: str
     statement: str
+    convention: str | None
+    """None where no convention decides it."""
     model: str
     tokens: int
     retained: float | None
@@ -114,6 +116,7 @@ def _row(
     return NumberRow(
         topic=topic,
         statement=form.name,
+        convention=form.convention,
         model=spec.name,
         tokens=point.tokens,
         retained=ratio,
@@ -142,14 +145,26 @@ def _values(spec: ModelSpec, point: Point) -> Values:
     return values
 
 
-def by_model(
-    numbers: Iterable[NumberRow],
-) -> dict[tuple[str, float | None], dict[str, NumberRow]]:
-    """Lines of a table: a form at one ratio, and its row in each model."""
-    lines: dict[tuple[str, float | None], dict[str, NumberRow]] = {}
+def lines_of(numbers: Sequence[NumberRow]) -> list[tuple[str, ...]]:
+    """Lines of a table, heading first; convention and r stand there where any row has one.
+
+    Returns
+    -------
+    list
+        One line per statement, convention and ratio; a written value for each model.
+    """
+    models = tuple(dict.fromkeys(row.model for row in numbers))
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in numbers:
-        lines.setdefault((row.statement, row.retained), {})[row.model] = row
-    return lines
+        ratio = "" if row.retained is None else f"{row.retained:g}"
+        key = (row.statement, row.convention or "", ratio)
+        found.setdefault(key, {})[row.model] = row.written
+    lines = [
+        ("quantity", "convention", "r", *models),
+        *((*key, *(values[model] for model in models)) for key, values in found.items()),
+    ]
+    empty = [place for place in (1, 2) if not any(line[place] for line in lines[1:])]
+    return [tuple(cell for at, cell in enumerate(line) if at not in empty) for line in lines]
 
 
 def require_uniform(spec: ModelSpec, tokens: int) -> None:

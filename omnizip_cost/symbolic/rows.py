@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from omnizip_cost.results.row import FlatRow
-from omnizip_cost.symbolic.derivation import Check, Derivation
+from omnizip_cost.symbolic.elements import Check, Derivation
 from omnizip_cost.symbolic.numbers import NumberRow
 from omnizip_cost.symbolic.writing import latex, plain
 
@@ -26,6 +26,7 @@ class DerivationRow(FlatRow):
     """As SymPy reads it."""
     text: str | None = None
     latex: str | None = None
+    convention: str | None = None
     model: str | None = None
     tokens: int | None = None
     retained: float | None = None
@@ -76,6 +77,7 @@ def _numbers(numbers: Iterable[NumberRow]) -> Iterator[DerivationRow]:
             kind="number",
             step=place,
             statement=f"{row.statement}: {row.means}" if row.means else row.statement,
+            convention=row.convention,
             model=row.model,
             tokens=row.tokens,
             retained=row.retained,

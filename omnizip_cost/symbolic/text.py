@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from omnizip_cost.symbolic.derivation import Check, Derivation, Step
+from omnizip_cost.symbolic.elements import Check, Derivation, Step
 from omnizip_cost.symbolic.writing import plain
 
 WIDTH = 100

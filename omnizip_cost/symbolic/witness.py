@@ -13,7 +13,7 @@ from omnizip_cost.compression import make_plan
 from omnizip_cost.cost import CostRow, count
 from omnizip_cost.specs import load_spec
 from omnizip_cost.specs.spec import ModelSpec
-from omnizip_cost.symbolic.derivation import Check, LimitStep
+from omnizip_cost.symbolic.elements import Check, LimitStep
 from omnizip_cost.symbolic.letters import Expression, R, Values, n, put, r, spec_values
 from omnizip_cost.workload.workload import bare_workload
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ import pytest
 
 from omnizip_cost.cli import publish
 from omnizip_cost.cli.app import run
-from omnizip_cost.cli.derive import TOPIC_NAMES
 from omnizip_cost.plotting import drawable
 from omnizip_cost.symbolic import TOPICS
 
@@ -37,7 +38,6 @@ def _refused(capsys: Capture, *arguments: str) -> str:
 
 
 def test_alone_it_lists_topics_with_their_results(capsys: Capture) -> None:
-    assert TOPIC_NAMES == TOPICS
     told = _out(capsys)
     assert all(topic in told for topic in TOPICS)
     assert "(A + B n)/(r (A + B n r))" in told
@@ -63,7 +63,11 @@ def test_rows_for_programs(capsys: Capture) -> None:
     numbers = [row for row in rows if row["kind"] == "number"]
     assert {row["retained"] for row in numbers} == {0.5, 0.25}
     assert {row["model"] for row in numbers} == {"omni-tiny"}
-    gains = [row for row in numbers if row["statement"] == "speed-up of prefill, eq9"]
+    gains = [
+        row
+        for row in numbers
+        if row["statement"] == "speed-up of prefill" and row["convention"] == "eq9"
+    ]
     assert 2 < gains[0]["value"] < 4 < gains[1]["value"] < 16
     table = list(csv.DictReader(io.StringIO(_out(capsys, *arguments, "--csv"))))
     assert len(table) == len(rows)
@@ -81,8 +85,35 @@ def test_latex_is_a_document_or_a_fragment(capsys: Capture) -> None:
 
 
 def test_a_model_without_a_topic_gives_the_numbers_of_all(capsys: Capture) -> None:
+    """Every number that the rows hold stands in the table of its topic."""
     told = _out(capsys, "--model", "omni-tiny")
-    assert all(f"Numbers of {topic}: 10,004 tokens" in told for topic in TOPICS)
+    _, *tables = told.split("\nNumbers of ")
+    assert [table.split(":")[0] for table in tables] == list(TOPICS)
+    rows = json.loads(_out(capsys, "--model", "omni-tiny", "--json"))
+    for topic, table in zip(TOPICS, tables, strict=True):
+        numbers = [row for row in rows if (row["kind"], row["topic"]) == ("number", topic)]
+        written = [line.split() for line in table.splitlines() if line.startswith("  ")]
+        heading, *lines = [line for line in written if line]
+        assert heading[0] == "quantity"
+        assert len(lines) == len(numbers) > 5
+        for line, row in zip(lines, numbers, strict=True):
+            name = row["statement"]
+            name = name.rsplit(": ", 1)[0] if row["value"] is None else name
+            kept = [] if row["retained"] is None else [f"{row['retained']:g}"]
+            begin = [*name.split(), *([row["convention"]] if row["convention"] else []), *kept]
+            assert line[: len(begin)] == begin
+            if row["unit"] == "tokens" and row["value"] is not None:
+                assert line[-1] == f"{row['value']:,.0f}"
+
+
+@pytest.mark.parametrize(
+    ("topic", "letters"), [("crossover", ""), ("speedup", "R"), ("fastv", "K"), ("decode", "R phi")]
+)
+def test_only_letters_that_occur_are_told(capsys: Capture, topic: str, letters: str) -> None:
+    told = _out(capsys, topic, "--model", "omni-tiny").split("\nNumbers of ")[1]
+    note = told.splitlines()[-1]
+    for letter in ("R", "K", "phi"):
+        assert (f"{letter} = " in note) == (letter in letters.split())
 
 
 def test_out_writes_the_document_and_the_tables_of_the_figures(
@@ -106,9 +137,9 @@ def test_out_writes_the_document_and_the_tables_of_the_figures(
     ("arguments", "words"),
     [
         (("crosover",), "unknown topic 'crosover': did you mean crossover?"),
-        (("eq9", "--fragment"), "--fragment must be given together with --latex"),
-        (("eq9", "--latex", "--json"), "format must be one of --latex, --json and --csv"),
-        (("eq9", "--json", "--csv"), "format must be one of"),
+        (("eq9", "--fragment"), "derive: --fragment needs --latex"),
+        (("eq9", "--latex", "--json"), "derive: give one of --latex, --json and --csv"),
+        (("eq9", "--json", "--csv"), "one of --json and --csv"),
         (("eq9", "--tokens", "0"), "tokens must be a positive whole number, got 0"),
         (("eq9", "--decode", "0"), "decoded must be a positive whole number, got 0"),
         (("speedup", "--retained", "0"), "retained must be above 0"),
@@ -126,5 +157,10 @@ def test_wrong_input_is_one_sentence(
 
 def test_help_names_every_topic_and_loads_no_algebra(capsys: Capture) -> None:
     told = _out(capsys, "--help")
-    assert all(topic in told for topic in TOPIC_NAMES)
+    assert all(topic in told for topic in TOPICS)
     assert "omnizip-cost derive crossover" in told
+    loaded = "import sys, omnizip_cost.cli.derive; print('sympy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

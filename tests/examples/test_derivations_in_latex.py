@@ -21,7 +21,7 @@ from omnizip_cost.symbolic import (
     latex,
     number_rows,
 )
-from omnizip_cost.symbolic.document import escaped
+from omnizip_cost.symbolic.tex import escaped
 
 MACROS = {
     "alpha", "author", "begin", "bullet", "date", "documentclass", "emph", "end", "ensuremath",

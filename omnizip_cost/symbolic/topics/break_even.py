@@ -11,7 +11,7 @@ from omnizip_cost.compression import make_plan
 from omnizip_cost.compression.counts import ANCHOR_SHARE
 from omnizip_cost.cost import CONVENTIONS, break_even, selection_ops
 from omnizip_cost.specs import load_spec
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
+from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import (
     A,
     B,
@@ -216,29 +216,56 @@ def derive() -> Derivation:
             ),
         ),
         forms=(
-            Form(name="saved by r before layer 1", expression=in_letters(saved()), unit="FLOP"),
-            Form(name="OmniZip's two products", expression=in_letters(omnizip), unit="FLOP"),
+            Form(
+                name="saved by r before layer 1",
+                convention=CONVENTION.name,
+                expression=in_letters(saved()),
+                unit="FLOP",
+            ),
+            Form(
+                name="OmniZip's two products",
+                convention=CONVENTION.name,
+                expression=in_letters(omnizip),
+                unit="FLOP",
+            ),
             Form(
                 name="OmniZip's two products over their saving",
+                convention=CONVENTION.name,
                 expression=in_letters(omnizip / saved()),
             ),
             Form(
                 name="OmniZip's two products pay from",
+                convention=CONVENTION.name,
                 expression=in_letters(pays_from_without_fixed_part()),
                 unit="tokens",
                 otherwise="any length",
             ),
-            Form(name="FastV's scores", expression=fastv_cost(), unit="FLOP"),
-            Form(name="FastV's scores over their saving", expression=fastv_cost() / fastv_saved()),
-            Form(name="FastV's scores pay at any length up to r =", expression=fastv_always()),
+            Form(
+                name="FastV's scores",
+                convention=CONVENTION.name,
+                expression=fastv_cost(),
+                unit="FLOP",
+            ),
+            Form(
+                name="FastV's scores over their saving",
+                convention=CONVENTION.name,
+                expression=fastv_cost() / fastv_saved(),
+            ),
+            Form(
+                name="FastV's scores pay at any length up to r =",
+                convention=CONVENTION.name,
+                expression=fastv_always(),
+            ),
             Form(
                 name="FastV's scores pay, at this r, up to",
+                convention=CONVENTION.name,
                 expression=in_letters(fastv_pays_to()),
                 unit="tokens",
                 otherwise="any length",
             ),
             Form(
                 name="a fixed price of 1 TFLOP pays from",
+                convention=CONVENTION.name,
                 expression=in_letters(pays_from().subs({s_0: TERA, s_1: 0, s_2: 0})),
                 unit="tokens",
             ),

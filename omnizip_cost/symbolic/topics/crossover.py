@@ -10,7 +10,7 @@ import sympy
 from omnizip_cost.compression import make_plan
 from omnizip_cost.cost import CONVENTIONS, decoder_ops
 from omnizip_cost.specs import load_spec
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
+from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import Expression, T, d, m, n
 from omnizip_cost.symbolic.stack import attention, feed_forward, head, layer, matrices
 from omnizip_cost.symbolic.witness import bracketed, limits_proved, proof
@@ -18,9 +18,9 @@ from omnizip_cost.workload.workload import bare_workload
 
 SHOWN = ("eq9", "torch", "hardware")
 _WORDS = {
-    "eq9": "Under Eq. 9",
-    "torch": "As torch counts",
-    "hardware": "As an engine must, causal pairs only,",
+    "eq9": "Under Eq. 9,",
+    "torch": "Counted by torch (`torch`),",
+    "hardware": "Needed (`hardware`), with causal pairs only,",
 }
 
 
@@ -117,7 +117,7 @@ def derive() -> Derivation:
             )
         ),
         forms=tuple(
-            Form(name=f"{name}, {key}", expression=expression(key), unit=unit)
+            Form(name=name, convention=key, expression=expression(key), unit=unit)
             for name, expression, unit, keys in (
                 ("attention overtakes the FFN", overtakes_ffn, "tokens", SHOWN),
                 (

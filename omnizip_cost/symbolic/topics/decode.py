@@ -9,7 +9,7 @@ import sympy
 
 from omnizip_cost.cost import CONVENTIONS
 from omnizip_cost.specs import load_spec, parameter_counts
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
+from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import (
     Expression,
     R,
@@ -137,7 +137,7 @@ def derive() -> Derivation:
                 ),
             ),
             Step(
-                says="so that compression gains, prefill and decode together,",
+                says="so that compression gains, prefill and decode together.",
                 expression=sympy.Eq(
                     whole(r, n),
                     sympy.Function("t")(n) / sympy.Function("t")(r * n),
@@ -168,7 +168,12 @@ def derive() -> Derivation:
         ),
         forms=(
             *(
-                Form(name=f"gain per decoded token, FLOPs of {key}", expression=gain(key), unit="x")
+                Form(
+                    name="gain per decoded token, FLOPs",
+                    convention=key,
+                    expression=gain(key),
+                    unit="x",
+                )
                 for key in SHOWN
             ),
             Form(
@@ -186,7 +191,8 @@ def derive() -> Derivation:
             Form(name="cache of n tokens", expression=in_letters(c * n), unit="bytes"),
             *(
                 Form(
-                    name=f"end to end, FLOPs of {key}",
+                    name="end to end, FLOPs",
+                    convention=key,
                     expression=end_to_end_flops(key),
                     unit="x",
                 )

@@ -8,7 +8,7 @@ import sympy
 
 from omnizip_cost import formulas
 from omnizip_cost.symbolic.choices import NEEDED, chain, token_multiply_adds, whole
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step
+from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step
 from omnizip_cost.symbolic.letters import Expression, F, L, R, T, V, d, e, f, i, kv, m, n, p, q
 from omnizip_cost.symbolic.witness import DECODED, agree, counted, flops, proof
 
@@ -81,8 +81,8 @@ def derive() -> Derivation:
     ]
     for number, (choice, expression) in enumerate(chain(whole(decoding=True), _BEGIN)):
         says = (
-            "What an engine must do: two FLOPs per multiply-add, a query sees no key after it, "
-            "logits of the last position and of the R decoded ones (convention `hardware`)."
+            "Needed (`hardware`): two FLOPs per multiply-add, a query sees no key after it, "
+            "logits of the last position and of the R decoded ones."
             if choice is None
             else f"Assumption {number}: {choice.says}."
         )
@@ -99,13 +99,13 @@ def derive() -> Derivation:
         ),
         steps=tuple(steps),
         result=Step(
-            says="Eq. 9 as printed: the last step less this is zero.",
-            expression=sympy.Eq(name("N_5"), printed(), evaluate=False),
+            says="Eq. 9 as printed: N_5 less this is zero.",
+            expression=sympy.Eq(name("N_eq9"), printed(), evaluate=False),
         ),
         limits=(),
         forms=tuple(
             Form(
-                name="what an engine must do"
+                name="needed (`hardware`)"
                 if choice is None
                 else f"assumption {number}: {choice.says}",
                 expression=expression,

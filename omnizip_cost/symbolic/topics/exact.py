@@ -10,7 +10,7 @@ import sympy
 
 from omnizip_cost.cost import CONVENTIONS
 from omnizip_cost.symbolic.choices import NEEDED, Choice, chain, whole
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
+from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import Expression, F, L, T, V, d, e, kv, m, n, q
 from omnizip_cost.symbolic.stack import layer, prefill
 from omnizip_cost.symbolic.witness import agree, bracketed, counted, flops, limits_proved, proof
@@ -69,8 +69,9 @@ def derive() -> Derivation:
     ]
     ends = []
     words = {
-        "torch": "as torch counts it (two FLOPs per multiply-add, widths as built, all pairs)",
-        "hardware": "as an engine must do it (the same with causal pairs)",
+        "torch": "counted by torch (`torch`): two FLOPs per multiply-add, widths as built, all "
+        "pairs",
+        "hardware": "needed (`hardware`): the same with causal pairs",
     }
     for key in SHOWN:
         steps += [
@@ -113,8 +114,9 @@ def derive() -> Derivation:
         ),
         steps=tuple(steps),
         result=Step(
-            says="As torch counts, the layers take this many times Eq. 9, from the first limit for "
-            "short prompts to 2 q / d for long ones; causal pairs halve the second limit.",
+            says="Counted by torch (`torch`), the layers take this many times Eq. 9, from the "
+            "first limit for short prompts to 2 q / d for long ones; causal pairs halve the "
+            "second.",
             expression=sympy.Eq(_RATIO(n), ratio("torch", with_head=False)),
         ),
         limits=tuple(ends),
@@ -123,15 +125,20 @@ def derive() -> Derivation:
                 form
                 for key in SHOWN
                 for form in (
-                    Form(name=f"layers over Eq. 9, {key}", expression=ratio(key, with_head=False)),
-                    Form(name=f"limit for n -> 0, {key}", expression=limits(key)[0]),
-                    Form(name=f"limit for n -> infinity, {key}", expression=limits(key)[1]),
                     Form(
-                        name=f"length where it is 2, {key}",
+                        name="layers over Eq. 9",
+                        convention=key,
+                        expression=ratio(key, with_head=False),
+                    ),
+                    Form(name="limit for n -> 0", convention=key, expression=limits(key)[0]),
+                    Form(name="limit for n -> infinity", convention=key, expression=limits(key)[1]),
+                    Form(
+                        name="length where it is 2",
+                        convention=key,
                         expression=where(key),
                         unit="tokens",
                     ),
-                    Form(name=f"with the LM head over Eq. 9, {key}", expression=ratio(key)),
+                    Form(name="with the LM head over Eq. 9", convention=key, expression=ratio(key)),
                 )
             ),
             *(

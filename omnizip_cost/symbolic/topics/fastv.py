@@ -8,7 +8,7 @@ from functools import cache, partial
 import sympy
 
 from omnizip_cost.cost import CONVENTIONS
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
+from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import Expression, K, T, a, b, h, n, r, x
 from omnizip_cost.symbolic.stack import Quadratic, head, layer
 from omnizip_cost.symbolic.witness import agree, counted, flops, limits_proved, proof
@@ -146,19 +146,21 @@ def derive() -> Derivation:
             Form(name="bound T / K, layers alone", expression=T / K, unit="x"),
             *(
                 Form(
-                    name=f"bound with the LM head, {key}",
+                    name="bound with the LM head",
+                    convention=key,
                     expression=ratio(key).subs(r, 0),
                     unit="x",
                 )
                 for key in SHOWN[1:]
             ),
             *(
-                Form(name=f"speed-up of prefill, {key}", expression=ratio(key), unit="x")
+                Form(name="speed-up of prefill", convention=key, expression=ratio(key), unit="x")
                 for key in SHOWN
             ),
             *(
                 Form(
-                    name=f"ratio at which FastV costs what r before layer 1 does, {key}",
+                    name="ratio at which FastV costs what r before layer 1 does",
+                    convention=key,
                     expression=in_letters(equal_ratio(), key),
                     otherwise="out of reach",
                 )
@@ -166,7 +168,8 @@ def derive() -> Derivation:
             ),
             *(
                 Form(
-                    name=f"least r that FastV can follow, {key}",
+                    name="least r that FastV can follow",
+                    convention=key,
                     expression=in_letters(least_ratio(), key),
                 )
                 for key in SHOWN

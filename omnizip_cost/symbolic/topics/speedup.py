@@ -8,7 +8,7 @@ from functools import cache, partial
 import sympy
 
 from omnizip_cost.cost import CONVENTIONS
-from omnizip_cost.symbolic.derivation import Check, Derivation, Form, Step, limit_step
+from omnizip_cost.symbolic.elements import Check, Derivation, Form, Step, limit_step
 from omnizip_cost.symbolic.letters import A, B, C, Expression, R, d, m, n, r
 from omnizip_cost.symbolic.stack import Quadratic, decode, prefill
 from omnizip_cost.symbolic.witness import DECODED, agree, counted, flops, limits_proved, proof
@@ -83,11 +83,11 @@ def derive() -> Derivation:
             expression=sympy.Eq(name("n_half"), halfway_of("eq9")),
         ),
         Step(
-            says="As torch counts the stock thinker, with logits at every position,",
+            says="Counted by torch (`torch`) on the stock thinker, with logits at every position,",
             expression=sympy.Tuple(sympy.Eq(A, torch.linear), sympy.Eq(B, torch.squared)),
         ),
         Step(
-            says="and as an engine must, causal and with the logits of one position,",
+            says="and needed (`hardware`): causal pairs, logits of one position.",
             expression=sympy.Tuple(
                 sympy.Eq(A, needed.linear),
                 sympy.Eq(B, needed.squared),
@@ -130,19 +130,22 @@ def derive() -> Derivation:
         ),
         forms=(
             *(
-                Form(name=f"speed-up of prefill, {key}", expression=ratio(key), unit="x")
+                Form(name="speed-up of prefill", convention=key, expression=ratio(key), unit="x")
                 for key in SHOWN
             ),
             *(
                 Form(
-                    name=f"speed-up with R decoded tokens inside, {key}",
+                    name="speed-up with R decoded tokens inside",
+                    convention=key,
                     expression=ratio(key, decoding=True),
                     unit="x",
                 )
                 for key in SHOWN
             ),
             *(
-                Form(name=f"halfway length, {key}", expression=halfway_of(key), unit="tokens")
+                Form(
+                    name="halfway length", convention=key, expression=halfway_of(key), unit="tokens"
+                )
                 for key in SHOWN
             ),
         ),

@@ -72,6 +72,8 @@ class Form:
     """Of the number: ``tokens``, ``FLOP``, ``bytes``, ``x`` (times as fast), or none: a ratio."""
     otherwise: str = "never"
     """What it means when no positive number comes out."""
+    convention: str | None = None
+    """Whose count it is; None where no convention decides it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

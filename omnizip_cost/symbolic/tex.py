@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from omnizip_cost.symbolic.derivation import Check, Derivation, Step
-from omnizip_cost.symbolic.numbers import NumberRow, by_model
+from omnizip_cost.symbolic.elements import Check, Derivation, Step
+from omnizip_cost.symbolic.numbers import NumberRow, lines_of
 from omnizip_cost.symbolic.writing import latex
 
 PACKAGES = ("amsmath",)
@@ -78,15 +78,15 @@ def fragment(
 def _table(numbers: Sequence[NumberRow]) -> Iterator[str]:
     if not numbers:
         return
-    models = list(dict.fromkeys(row.model for row in numbers))
+    (_, *names), *lines = lines_of(numbers)
     yield rf"\paragraph{{Numbers.}} {numbers[0].tokens:,} tokens."
     yield r"\begin{center}\footnotesize"
-    yield rf"\begin{{tabular}}{{p{{0.38\textwidth}}r{'r' * len(models)}}}"
-    yield " & ".join(["", "$r$", *map(escaped, models)]) + r" \\ \hline\noalign{\smallskip}"
-    for (statement, ratio), cells in by_model(numbers).items():
-        kept = "" if ratio is None else f"{ratio:g}"
-        told = [escaped(cells[model].written) for model in models]
-        yield " & ".join([escaped(statement), kept, *told]) + r" \\"
+    sides = "".join("l" if name == "convention" else "r" for name in names)
+    yield rf"\begin{{tabular}}{{p{{0.3\textwidth}}{sides}}}"
+    heading = ["", *("$r$" if name == "r" else escaped(name) for name in names)]
+    yield " & ".join(heading) + r" \\ \hline\noalign{\smallskip}"
+    for line in lines:
+        yield " & ".join(map(escaped, line)) + r" \\"
     yield r"\end{tabular}\end{center}"
 
 
