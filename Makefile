@@ -14,11 +14,11 @@ demo: $(READY)
 	$(BIN)/omnizip-cost demo --out $(OUT) $(if $(CLIP),--clip "$(CLIP)")
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # The oldest transformers release supported, which lays the thinker out differently.
 oldest: $(OLDEST)/.ready
-	$(OLDEST)/bin/python -m pytest tests/witnesses tests/golden \
+	$(OLDEST)/bin/python -m pytest --numprocesses auto --dist loadfile tests/witnesses tests/golden \
 		tests/examples/test_build.py tests/examples/test_compressed_errors.py
 
 coverage: $(READY)
