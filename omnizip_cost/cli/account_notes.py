@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omnizip_cost.cost.account import AccountRow, added
-from omnizip_cost.cost.executed import why_unlisted
+from omnizip_cost.cost.executed import why_encoders_unlisted, why_unlisted
 from omnizip_cost.specs.spec import ModelSpec
 from omnizip_cost.units import GIGA, fixed
 
@@ -86,10 +86,13 @@ def _unknown(spec: ModelSpec, rows: list[AccountRow]) -> Iterator[str]:
         return
     missing = dict.fromkeys(row.component for row in rows if row.bytes_moved is None)
     if missing:
-        reason = why_unlisted(spec) if "llm" in missing else None
+        decoder = why_unlisted(spec) if "llm" in missing else None
+        encoders = why_encoders_unlisted(spec) if "vision_encoder" in missing else None
+        reasons = "; ".join(reason for reason in (decoder, encoders) if reason)
+        why = f" ({reasons})" if reasons else ""
         yield (
-            f"Not listed operator by operator: {', '.join(missing)}{f' ({reason})' * bool(reason)}."
-            " Their bytes and kernels are unknown, and with them the shares of bytes."
+            f"Not listed operator by operator: {', '.join(missing)}{why}. Their "
+            "bytes and kernels are unknown, and with them the shares of bytes."
         )
 
 

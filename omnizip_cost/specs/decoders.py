@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from omnizip_cost.errors import InvalidValueError, UnsupportedModelError
+from omnizip_cost.specs.rotary import read_rotary
 from omnizip_cost.specs.section import Section
 from omnizip_cost.specs.spec import DecoderFamily, DecoderSpec, TextSpec
 
@@ -110,6 +111,7 @@ def read_decoder(section: Section, family: DecoderFamily, *, name: str, source: 
         qk_norm=family == "qwen3",
         sliding_window=window,
         sliding_layers=sliding,
+        rotary=read_rotary(section),
     )
     config = copy.deepcopy(dict(section.values))
     return DecoderSpec(name=name, family=family, text=text, source=source, config=config)

@@ -12,6 +12,7 @@ from typing import Any
 
 from omnizip_cost.errors import InvalidValueError, UnsupportedModelError
 from omnizip_cost.specs.decoders import key_value_heads, quotient_head_dim, stack_sizes
+from omnizip_cost.specs.rotary import read_rotary
 from omnizip_cost.specs.section import Section
 from omnizip_cost.specs.spec import (
     AudioEncoderSpec,
@@ -62,6 +63,8 @@ FALLBACKS: Mapping[ThinkerFamily, Mapping[str, Mapping[str, Any]]] = {
             "vision_start_token_id": 151652,
             "vision_end_token_id": 151653,
         },
+        # Qwen3OmniMoeAudioEncoderConfig: of a batch, no FLOPs hang on it.
+        "audio_config": {"conv_chunksize": 500},
         # Qwen3OmniMoeTextConfig.
         "text_config": {
             "attention_bias": False,
@@ -72,6 +75,10 @@ FALLBACKS: Mapping[ThinkerFamily, Mapping[str, Mapping[str, Any]]] = {
     },
 }
 """Values of keys that a config may leave out, by family and section; no size is among them."""
+
+_ROTARY_SECTIONS = (24, 20, 20)
+"""Rotary frequencies of time, height and width: ``Qwen3OmniMoeThinkerTextRotaryEmbedding``'s own
+where the config gives none."""
 
 _QUANTIZATION_KEYS = ("quantization_config", "quantization", "compression_config")
 
@@ -89,7 +96,7 @@ def read_thinker(thinker: Section, family: ThinkerFamily, *, name: str, source: 
         The config asks for something that changes cost and is not modelled here.
     """
     fallbacks = FALLBACKS[family]
-    audio = thinker.child("audio_config", {})
+    audio = thinker.child("audio_config", fallbacks.get("audio_config", {}))
     vision = thinker.child("vision_config", {})
     text = thinker.child("text_config", fallbacks["text_config"])
     for section in (thinker, audio, vision, text):
@@ -134,6 +141,7 @@ def _qwen25_text(text: Section, *, tied: bool) -> TextSpec:
         vocab_size=text.size("vocab_size"),
         tied_embeddings=tied,
         qkv_bias=True,
+        rotary=read_rotary(text),
     )
 
 
@@ -156,6 +164,7 @@ def _qwen3_text(text: Section, *, tied: bool) -> TextSpec:
         qkv_bias=bias,
         output_bias=bias,
         qk_norm=True,
+        rotary=read_rotary(text, sections=_ROTARY_SECTIONS),
         experts=_experts(text, layers),
     )
 
@@ -232,6 +241,7 @@ def _audio(audio: Section, *, modern: bool) -> AudioEncoderSpec:
         mel_frames_per_chunk=chunk,
         mel_frames_per_block=block,
         downsample_size=audio.size("downsample_hidden_size") if modern else None,
+        chunks_at_once=audio.size("conv_chunksize") if modern else None,
     )
 
 

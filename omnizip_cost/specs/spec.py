@@ -46,6 +46,19 @@ class ExpertsSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RotarySpec:
+    """How queries and keys are turned by their positions: operators, not FLOPs, depend on it."""
+
+    kind: str = "default"
+    """``rope_type``: where the frequencies come from."""
+    part: float = 1.0
+    """Share of each head that is turned."""
+    sections: tuple[int, int, int] | None = None
+    """Frequencies of time, height and width, where height's and width's are written between
+    time's (Qwen3-Omni); None elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextSpec:
     """The decoder stack and its vocabulary."""
 
@@ -67,6 +80,7 @@ class TextSpec:
     """W, keys that a query of a sliding layer sees, its own among them; None: no layer slides."""
     sliding_layers: tuple[int, ...] = ()
     """Layers that attend through the window; the others attend to all."""
+    rotary: RotarySpec = RotarySpec()
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -129,6 +143,8 @@ class AudioEncoderSpec:
     """Mel frames of one attention block: 200 in Qwen2.5-Omni, 800 in Qwen3-Omni at inference."""
     downsample_size: int | None = None
     """Channels of the three strided 2-D convolutions (Qwen3-Omni); None: two 1-D convolutions."""
+    chunks_at_once: int | None = None
+    """Chunks that are convolved in one batch (Qwen3-Omni's ``conv_chunksize``); None: all."""
 
     def __post_init__(self) -> None:
         _require_positive(
@@ -142,6 +158,8 @@ class AudioEncoderSpec:
             "mel_frames_per_chunk",
             "mel_frames_per_block",
         )
+        if self.chunks_at_once is not None:
+            _require_positive(self, "chunks_at_once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,29 @@ def test_a_formula_moves_no_bytes_that_anyone_knows(convention: str) -> None:
         assert row.counted
 
 
+@pytest.mark.parametrize("name", EXECUTED)
+def test_the_choices_decide_what_runs_and_not_the_name(name: str) -> None:
+    """A convention of one's own that chooses as a built-in one has its bytes and kernels."""
+    plan = _plan("full", BARE)
+    mine = replace(CONVENTIONS[name], name="mine", source="own")
+    other = replace(mine, lm_head="none")
+    for theirs, row in zip(
+        account(SPEC, plan, name, STEPS), account(SPEC, plan, mine, STEPS), strict=True
+    ):
+        assert row.bytes_moved == theirs.bytes_moved != 0
+        assert (row.kernels, row.aten, row.flops) == (theirs.kernels, theirs.aten, theirs.flops)
+    assert all(row.bytes_moved is None for row in account(SPEC, plan, other, STEPS))
+
+
+def test_encoders_of_a_family_that_is_not_listed_are_unknown_and_named() -> None:
+    spec = replace(SPEC, family="qwen2")
+    rows = account(spec, _plan("full", CLIP, spec), "torch", STEPS, CLIP)
+    for row in rows:
+        assert (row.bytes_moved is None) == row.component.endswith("_encoder")
+    notes = " ".join(standouts(spec, rows))
+    assert "audio_encoder, vision_encoder (the encoders of family qwen2 are not listed)" in notes
+
+
 def test_an_ideal_decode_step_reads_every_weight_once() -> None:
     """All weights of decoder and head but norms and the embedding's other rows, and the cache."""
     text, n = SPEC.text, BARE.tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,9 @@ def test_a_tied_head_costs_flops_but_no_weights(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rotary_settings_change_no_size(family: str, rope: Config, tmp_path: Path) -> None:
-    assert load(tmp_path, config_of(family, **rope)).text == load(tmp_path, config_of(family)).text
+    changed = load(tmp_path, config_of(family, **rope)).text
+    plain = load(tmp_path, config_of(family)).text
+    assert replace(changed, rotary=plain.rotary) == plain
 
 
 @pytest.mark.parametrize("name", ["LlamaForCausalLM", "LLaMAForCausalLM", "LlamaModel"])

@@ -194,6 +194,7 @@ def test_fallbacks_are_the_defaults_of_the_classes() -> None:
         ("qwen2.5-omni", "thinker_config"): Qwen2_5OmniThinkerConfig,
         ("qwen2.5-omni", "text_config"): config25.Qwen2_5OmniTextConfig,
         ("qwen3-omni", "thinker_config"): Qwen3OmniMoeThinkerConfig,
+        ("qwen3-omni", "audio_config"): config3.Qwen3OmniMoeAudioEncoderConfig,
         ("qwen3-omni", "text_config"): config3.Qwen3OmniMoeTextConfig,
     }
     for family, sections in FALLBACKS.items():

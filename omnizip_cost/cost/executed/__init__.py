@@ -1,7 +1,13 @@
 """What torch dispatches, operator by operator: counted by its FLOP counter, or listed here."""
 
 from omnizip_cost.cost.executed.families import why_unlisted
-from omnizip_cost.cost.executed.listing import Engine, Listing, engine_of, executed_listing
+from omnizip_cost.cost.executed.listing import (
+    Engine,
+    Listing,
+    engine_of,
+    executed_listing,
+    why_encoders_unlisted,
+)
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
 
 __all__ = [
@@ -12,5 +18,6 @@ __all__ = [
     "Listing",
     "engine_of",
     "executed_listing",
+    "why_encoders_unlisted",
     "why_unlisted",
 ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from omnizip_cost.cost.executed.op import AttentionKind, Kernel, Pass
 from omnizip_cost.cost.executed.rotary import (
@@ -14,10 +13,6 @@ from omnizip_cost.cost.executed.rotary import (
     plain_table,
 )
 from omnizip_cost.specs.spec import Family, ModelSpec
-
-_SECTIONS = (24, 20, 20)
-"""Rotary frequencies of time, height and width: ``Qwen3OmniMoeThinkerTextRotaryEmbedding``'s own
-where the config gives none."""
 
 _MOVING_TABLES = ("dynamic", "longrope")
 """Rotary types whose frequencies are worked out again in each call, by its length."""
@@ -67,12 +62,12 @@ def why_unlisted(
             f"layers that slide are listed while prompt and answer stay below their window of "
             f"{window:,} tokens, without eager attention"
         )
-    rope = _rope(spec)
-    kind = rope.get("rope_type", rope.get("type")) or "default"
-    if kind in _MOVING_TABLES:
-        return f"a rotary table of type {kind} is worked out call by call, which is not listed"
-    part = rope.get("partial_rotary_factor") or spec.config.get("partial_rotary_factor") or 1
-    if part != 1:
+    rotary = spec.text.rotary
+    if rotary.kind in _MOVING_TABLES:
+        return (
+            f"a rotary table of type {rotary.kind} is worked out call by call, which is not listed"
+        )
+    if rotary.part != 1:
         return "heads of which a part alone is rotated are not listed"
     return None
 
@@ -80,18 +75,11 @@ def why_unlisted(
 def rotary_table(spec: ModelSpec, run: Pass) -> Iterator[Kernel]:
     """Positions, where the model counts them itself, and their cosines and sines."""
     head_dim = spec.text.head_dim
-    if spec.family == "qwen3-omni":
-        sections = tuple(_rope(spec).get("mrope_section") or _SECTIONS)
+    sections = spec.text.rotary.sections
+    if sections is not None:
         yield from interleaved_table(run, head_dim, sections)
     elif STOCK[spec.family].axes > 1:
         yield from mrope_table(run, head_dim)
     else:
         yield from counted_positions(run)
         yield from plain_table(run, head_dim)
-
-
-def _rope(spec: ModelSpec) -> Mapping[str, Any]:
-    """Rotary settings of the decoder, under the name that the config gives them."""
-    config: Any = spec.config.get("text_config", spec.config)
-    found = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    return found if isinstance(found, Mapping) else {}

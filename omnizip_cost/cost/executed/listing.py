@@ -4,27 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention import Convention
+from omnizip_cost.cost.conventions import CONVENTIONS
 from omnizip_cost.cost.executed.audio import audio_executed
 from omnizip_cost.cost.executed.decoder import decoder_executed
 from omnizip_cost.cost.executed.families import why_unlisted
 from omnizip_cost.cost.executed.ideal import ideal_decoder
 from omnizip_cost.cost.executed.ideal_encoders import ideal_encoders
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
-from omnizip_cost.cost.executed.qwen3_audio import CONVOLVED_CHUNKS, qwen3_audio_executed
+from omnizip_cost.cost.executed.qwen3_audio import qwen3_audio_executed
 from omnizip_cost.cost.executed.qwen3_vision import qwen3_vision_executed
 from omnizip_cost.cost.executed.vision import vision_executed
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec
+from omnizip_cost.specs.spec import (
+    AudioEncoderSpec,
+    Family,
+    ModelSpec,
+    ThinkerSpec,
+    VisionEncoderSpec,
+)
 from omnizip_cost.units import BYTES_PER_ELEMENT
 from omnizip_cost.workload.workload import Workload
 
 Engine = Literal["stock", "ideal"]
 
-_ENGINES: dict[str, Engine] = {"torch": "stock", "sdpa": "stock", "hardware": "ideal"}
+_ENGINES: dict[str, Engine] = {
+    CONVENTIONS["torch"].choices: "stock",
+    CONVENTIONS["sdpa"].choices: "stock",
+    CONVENTIONS["hardware"].choices: "ideal",
+}
+"""What runs, by a convention's choices, whatever its name; any other choices are a formula's."""
+
+
+class _Audio(Protocol):
+    """Operators of an audio encoder on one sound."""
+
+    def __call__(
+        self,
+        audio: AudioEncoderSpec,
+        mel_frames: int,
+        kind: AttentionKind,
+        width: int,
+        *,
+        clamped: bool = False,
+    ) -> Iterator[ExecutedOp]: ...
+
+
+class _Vision(Protocol):
+    """Operators of a vision encoder on one video."""
+
+    def __call__(
+        self,
+        vision: VisionEncoderSpec,
+        grid_thw: tuple[int, int, int] | None,
+        kind: AttentionKind,
+        width: int,
+    ) -> Iterator[ExecutedOp]: ...
+
+
+_ENCODERS: dict[Family, tuple[_Audio, _Vision]] = {
+    "qwen2.5-omni": (audio_executed, vision_executed),
+    "qwen3-omni": (qwen3_audio_executed, qwen3_vision_executed),
+}
+"""Encoders that are listed as executed, by family."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +84,13 @@ class Listing:
 
 def engine_of(convention: Convention) -> Engine | None:
     """Say what a convention describes: the stock module, an ideal engine, or a formula alone."""
-    return _ENGINES.get(convention.name)
+    return _ENGINES.get(convention.choices)
+
+
+def why_encoders_unlisted(spec: ModelSpec) -> str | None:
+    """Say why the operators of a thinker's encoders are not listed; None where they are."""
+    known = spec.family in _ENCODERS
+    return None if known else f"the encoders of family {spec.family} are not listed"
 
 
 def executed_listing(
@@ -91,7 +142,10 @@ def executed_listing(
     else:
         unlisted += ["llm", "lm_head"]
     if clip is not None and isinstance(spec, ThinkerSpec):
-        ops += _encoders(spec, clip, attention, dtype)
+        if why_encoders_unlisted(spec) is None:
+            ops += _encoders(spec, clip, attention, dtype)
+        else:
+            unlisted += ["audio_encoder", "vision_encoder"]
     return Listing(engine=engine, ops=tuple(ops), unlisted=tuple(unlisted))
 
 
@@ -99,15 +153,9 @@ def _encoders(
     spec: ThinkerSpec, clip: Workload, attention: AttentionKind, dtype: str
 ) -> Iterator[ExecutedOp]:
     width, clamped = BYTES_PER_ELEMENT[dtype], dtype == "float16"
-    if spec.family == "qwen2.5-omni":
-        yield from audio_executed(spec.audio, clip.mel_frames, attention, width, clamped=clamped)
-        yield from vision_executed(spec.vision, clip.grid_thw, attention, width)
-    else:
-        chunks = spec.config.get("audio_config", {}).get("conv_chunksize") or CONVOLVED_CHUNKS
-        yield from qwen3_audio_executed(
-            spec.audio, clip.mel_frames, attention, width, convolved_chunks=chunks, clamped=clamped
-        )
-        yield from qwen3_vision_executed(spec.vision, clip.grid_thw, attention, width)
+    heard, seen = _ENCODERS[spec.family]
+    yield from heard(spec.audio, clip.mel_frames, attention, width, clamped=clamped)
+    yield from seen(spec.vision, clip.grid_thw, attention, width)
 
 
 def _check(

@@ -32,9 +32,6 @@ from omnizip_cost.cost.executed.op import (
 from omnizip_cost.specs.spec import AudioEncoderSpec
 from omnizip_cost.workload.lengths import QWEN3_TOKENS_PER_CHUNK
 
-CONVOLVED_CHUNKS = 500
-"""Chunks that are convolved at once: ``conv_chunksize`` of the released config."""
-
 _SIDE = 3
 _CONVOLUTIONS = 3
 
@@ -71,7 +68,6 @@ def qwen3_audio_executed(
     kind: AttentionKind,
     width: int,
     *,
-    convolved_chunks: int = CONVOLVED_CHUNKS,
     clamped: bool = False,
 ) -> Iterator[ExecutedOp]:
     """Every operator of the encoder on ``mel_frames`` log-mel frames; none without sound."""
@@ -87,7 +83,7 @@ def qwen3_audio_executed(
         frames=max(lengths),
         taken=QWEN3_TOKENS_PER_CHUNK if whole else halved(max(lengths), _CONVOLUTIONS),
         blocks=tuple(attention_blocks(audio, mel_frames)),
-        batches=-(-len(lengths) // convolved_chunks),
+        batches=-(-len(lengths) // (audio.chunks_at_once or len(lengths))),
     )
     run = single_call(sound.n, width)
     ends: tuple[tuple[str, Iterator[Kernel]], ...] = (
