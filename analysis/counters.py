@@ -32,7 +32,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from counters_cases import (
@@ -48,85 +48,29 @@ from counters_cases import (
     few_experts,
     few_layers,
 )
+from counters_tables import (
+    COMPRESSED,
+    LENGTHS,
+    RETAINED,
+    Reading,
+    kept,
+    predictions,
+    ratio_table,
+    shown,
+    speedup_table,
+)
 from counters_tools import FLOPS_EACH, TOOLS, Tool
 
 import omnizip_cost as oz
 from omnizip_cost.errors import OmnizipCostError
 from omnizip_cost.profiling.environment import environment_record
-from omnizip_cost.results.row import FlatRow
 from omnizip_cost.results.tables import atomic_write_bytes, write_table
 from omnizip_cost.specs import require_thinker
 
-WHOLE = (FULL_SIZE, EXPERTS)
-"""Models at full size."""
-LENGTHS = (1_000, 10_004, 16_000)
-"""Tokens shown: a short prompt, the paper's n (METHOD: Eq. 9 is printed at 10,004), a long one."""
-COMPRESSED = (10_004, 16_000)
-RETAINED = (0.45, 0.35)
 CHECKED = 1_000
 """Length at which tensors with data are held against tensors without, on small models."""
 LONGEST_ERROR = 160
 NEEDS_DATA = "not asked: with data, a CPU's grouped kernel calls products that the profiler records"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading(FlatRow):
-    """What one tool reports for one forward pass; ratios are to the exact count."""
-
-    tool: str
-    version: str
-    case: str
-    attention: str
-    experts: str
-    """Implementation of a mixture of experts; empty: transformers' default."""
-    model: str
-    layers: int
-    tokens: int
-    tensors: str
-    reports: str
-    """The tool's own unit."""
-    reported: int | None
-    flops: int | None
-    """The same in FLOPs: two for a multiply-add."""
-    exact_torch: int
-    exact_sdpa: int
-    exact_hardware: int
-    ratio: float | None
-    """To ``exact_torch``."""
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell(FlatRow):
-    """One place of the table tool x case."""
-
-    tool: str
-    case: str
-    """What ran: attention or experts where they are not the 7B's by default, phase, tokens."""
-    part: str
-    model: str
-    layers: int
-    tokens: int
-    tensors: str
-    ratio: float | None
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction(FlatRow):
-    """The speed-up of a prefill that a tool's own two counts predict."""
-
-    tool: str
-    model: str
-    tokens: int
-    retained: float
-    kept_tokens: int
-    speedup: float
-    linear: float
-    """tokens / kept_tokens: a cost exactly linear in tokens."""
-    exact_torch: float
-    exact_sdpa: float
-    exact_hardware: float
 
 
 def read(tool: Tool, case: Case) -> Reading:
@@ -168,11 +112,6 @@ def one_line(failure: Exception) -> str:
     return f"{type(failure).__name__}: {lines[-1] if lines else ''}"[:LONGEST_ERROR]
 
 
-def kept(tokens: int, retained: float) -> int:
-    """Tokens left of a bare prompt, rounded as ``flops --tokens`` rounds them."""
-    return round(retained * tokens)
-
-
 def cases(quick: bool) -> Iterator[Case]:
     """Forward passes to show; tensors ``""`` are replaced by those that suit the tool."""
     full, tiny = (require_thinker(oz.load_spec(name)) for name in (FULL_SIZE, TINY))
@@ -208,108 +147,6 @@ def readings(tools: Sequence[Tool], asked: Iterable[Case]) -> Iterator[Reading]:
                 continue  # already read on its own tensors
             own = tool.fixed or not case.tensors
             yield read(tool, replace(case, tensors=tool.shapes) if own else case)
-
-
-def shown(rows: Iterable[Reading]) -> list[Cell]:
-    """Return the table tool x case: decoders at full size, the 7B's encoders at full width."""
-    return [
-        Cell(
-            tool=row.tool,
-            case=title(row),
-            part=row.case,
-            model=row.model,
-            layers=row.layers,
-            tokens=row.tokens,
-            tensors=row.tensors,
-            ratio=row.ratio,
-            error=row.error,
-        )
-        for row in rows
-        if (row.case in (AUDIO, VISION) and row.attention == "sdpa")
-        or (
-            row.model in WHOLE and row.case == PREFILL and row.tokens in LENGTHS and not row.experts
-        )
-        or (row.model == FULL_SIZE and row.case == DECODE and row.attention == "sdpa")
-    ]
-
-
-def title(row: Reading) -> str:
-    """Name a case in a word or three."""
-    kind = "experts" if row.model == EXPERTS else "" if row.attention == "sdpa" else row.attention
-    length = "" if row.case in (AUDIO, VISION) else f"{row.tokens:,}"
-    return " ".join(word for word in (kind, row.case, length) if word)
-
-
-def predictions(rows: Iterable[Reading]) -> list[Prediction]:
-    """Divide each tool's count of all tokens by its count of those kept."""
-    prefills = {
-        (row.tool, row.tokens): row
-        for row in rows
-        if (row.case, row.attention, row.model) == (PREFILL, "sdpa", FULL_SIZE) and row.flops
-    }
-    found = []
-    for (tool, tokens), row in prefills.items():
-        for retained in RETAINED:
-            less = prefills.get((tool, kept(tokens, retained)))
-            if tokens not in COMPRESSED or less is None or not row.flops or not less.flops:
-                continue
-            found.append(
-                Prediction(
-                    tool=tool,
-                    model=row.model,
-                    tokens=tokens,
-                    retained=retained,
-                    kept_tokens=less.tokens,
-                    speedup=row.flops / less.flops,
-                    linear=tokens / less.tokens,
-                    exact_torch=row.exact_torch / less.exact_torch,
-                    exact_sdpa=row.exact_sdpa / less.exact_sdpa,
-                    exact_hardware=row.exact_hardware / less.exact_hardware,
-                )
-            )
-    return found
-
-
-def ratio_table(cells: Sequence[Cell]) -> str:
-    """Lay out ratios to exact, a line per tool and a column per case."""
-    heads = list(dict.fromkeys(cell.case for cell in cells))
-    lines = [["", "", "tool"], *(["", "", *head.split()][-3:] for head in heads)]
-    body = []
-    for tool in dict.fromkeys(cell.tool for cell in cells):
-        own = {cell.case: cell for cell in cells if cell.tool == tool}
-        body.append([tool, *(_ratio(own.get(head)) for head in heads)])
-    return _aligned([list(line) for line in zip(*lines, strict=True)] + body)
-
-
-def _ratio(cell: Cell | None) -> str:
-    if cell is None or cell.ratio is None:
-        return "-"
-    return "1" if cell.ratio == 1 else f"{cell.ratio:.4f}"
-
-
-def speedup_table(found: Sequence[Prediction]) -> str:
-    """Lay out predicted speed-ups, a line per tool and a column per prompt and retained ratio."""
-    heads = list(dict.fromkeys((p.tokens, p.retained) for p in found))
-    lines = [["prefill speed-up"], *([f"{n:,} at {r:.0%}"] for n, r in heads)]
-    body = [
-        [tool, *(f"{p.speedup:.4f}" for p in found if p.tool == tool)]
-        for tool in dict.fromkeys(p.tool for p in found)
-    ]
-    first = [p for p in found if p.tool == found[0].tool]
-    for name in ("linear", "exact_torch", "exact_sdpa", "exact_hardware"):
-        body.append([name.replace("_", ", "), *(f"{getattr(p, name):.4f}" for p in first)])
-    return _aligned([list(line) for line in zip(*lines, strict=True)] + body)
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def save(out: Path, rows: Sequence[Reading], tools: Sequence[Tool]) -> None:

@@ -14,7 +14,7 @@ from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 from omnizip_cost.cli.side_by_side import print_counts
-from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
+from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS, PAPER_TOKENS
 from omnizip_cost.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from omnizip_cost.workload import Workload
 
 DEFAULT_MODEL = "qwen2.5-omni-7b"
-DEFAULT_TOKENS = 10_004
-"""The only length that gives the paper's whole FLOPs column."""
 DEFAULT_RETAINED = 0.45
 """OmniZip's main setting (OmniZip, Tab. 1)."""
 
@@ -149,7 +147,7 @@ def _example(
 
     spec = load_spec(DEFAULT_MODEL if model is None else model)
     unsaid = inputs == ExampleOptions()
-    work = bare_workload(DEFAULT_TOKENS) if unsaid else inputs.workload(spec)
+    work = bare_workload(PAPER_TOKENS) if unsaid else inputs.workload(spec)
     full = make_plan("full", work, spec)
     chosen = (
         [make_plan("omnizip", work, spec, retained=DEFAULT_RETAINED)]
