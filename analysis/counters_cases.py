@@ -192,8 +192,11 @@ def _tensors(out: Any) -> Any:
     return out if isinstance(out, Tensor) else out.to_tuple()
 
 
-def few_experts() -> ThinkerSpec:
-    """Return Qwen3-Omni with small sizes: three layers of six experts, two for each token."""
+def few_experts(**changes: Any) -> ThinkerSpec:
+    """Return Qwen3-Omni with small sizes: three layers of six experts, two for each token.
+
+    ``changes`` are sizes of its text config to have otherwise.
+    """
     config: dict[str, Any] = copy.deepcopy(dict(oz.load_spec(EXPERTS).config))
     config["text_config"] |= {
         "num_hidden_layers": 3,
@@ -205,6 +208,7 @@ def few_experts() -> ThinkerSpec:
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "vocab_size": 512,
+        **changes,
     }
     config["audio_config"]["encoder_layers"] = 1
     config["vision_config"] |= {"depth": 1, "deepstack_visual_indexes": [0]}

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from few_experts import few_experts
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import DynamicCache
@@ -24,7 +25,7 @@ from transformers.models.qwen3_omni_moe import (
 
 import omnizip_cost as oz
 from omnizip_cost.cost import decoder_ops, require_convention
-from omnizip_cost.specs import ThinkerSpec, require_thinker, spec_from_config
+from omnizip_cost.specs import ThinkerSpec, require_thinker
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "experts everywhere": {},
@@ -43,23 +44,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def _small(changes: dict[str, Any]) -> tuple[ThinkerSpec, Any]:
     """The released 30B-A3B config with small sizes: spec and the real decoder."""
-    config = dict(oz.load_spec("qwen3-omni-30b-a3b").config)
-    config["text_config"] = {
-        **config["text_config"],
-        "num_hidden_layers": 3,
-        "hidden_size": 64,
-        "intermediate_size": 96,
-        "moe_intermediate_size": 32,
-        "num_experts": 6,
-        "num_experts_per_tok": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 128,
-        "vocab_size": 512,
-        **changes,
-    }
-    spec = require_thinker(spec_from_config(config, "small"))
-    text = configs.Qwen3OmniMoeTextConfig(**config["text_config"])
+    spec = few_experts(**changes)
+    text = configs.Qwen3OmniMoeTextConfig(**copy.deepcopy(spec.config["text_config"]))
     text._attn_implementation, text._experts_implementation = "sdpa", "eager"
     torch.manual_seed(0)
     return spec, models.Qwen3OmniMoeThinkerTextModel(text).eval()
