@@ -126,14 +126,15 @@ def print_steps(spec: ModelSpec, work: Workload, listed: Mapping[Plan, list[Step
         before = which
     show(
         f"{spec.name}, {work.name}: selection step by step ({steps[0].dtype})",
-        ("configuration", "step", "GFLOP", "unseen GFLOP", "MB", "kernels"),
+        ("configuration", "step", "GFLOP", "uncounted GFLOP", "MB", "kernels"),
         lines,
         left=2,
         notes=[
-            "GFLOP: matrix products, which torch's counter sees. Unseen: other arithmetic on large "
-            "tensors, which it does not. MB: read and written in large tensors; 0 where only a "
-            "few numbers per token or window move. Kernels: operators that torch dispatches, views "
-            "apart; each is at least one launch on an accelerator, a sort several.",
+            "GFLOP: matrix products, which torch's counter counts. Uncounted: other arithmetic on "
+            "large tensors, for which it has no formula. MB: read and written in large tensors; 0 "
+            "where only a few numbers per token or window move. Kernels: operators that torch "
+            "dispatches, views apart; each is at least one launch on an accelerator, a sort "
+            "several.",
             *(f"{sentence[0].upper()}{sentence[1:]}" for sentence in stepless),
         ],
     )
