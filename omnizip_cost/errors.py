@@ -44,11 +44,12 @@ class OmnizipCostError(Exception):
 class UnknownNameError(OmnizipCostError):
     """A model, method, convention or device that is not known, with the nearest known names."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], also: str = "") -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
         self.near = near(name, self.known)
         meant = " or ".join(self.near)
-        hint = f"did you mean {meant}?" if meant else f"known: {', '.join(self.known)}."
+        tail = f", or {also}" if also else ""
+        hint = f"did you mean {meant}?" if meant else f"known: {', '.join(self.known)}{tail}."
         super().__init__(f"unknown {kind} {shown(name)}: {hint}")
 
 
@@ -68,11 +69,11 @@ class InvalidValueError(OmnizipCostError):
 
 
 class OptionsError(OmnizipCostError):
-    """Options of a command that do not go together, or one without the other it needs."""
+    """Options of a command, or keys of a file, that exclude each other or need each other."""
 
-    def __init__(self, command: str, problem: str) -> None:
-        self.command, self.problem = command, problem
-        super().__init__(f"{command}: {problem}")
+    def __init__(self, owner: str, problem: str) -> None:
+        self.owner, self.problem = owner, problem
+        super().__init__(f"{owner}: {problem}")
 
 
 class InputFileError(OmnizipCostError):

@@ -13,16 +13,25 @@ def devices_command(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Only this one; or a TOML file of yours.")
     ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Print a device's TOML file to start from.")
+    ] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """Known devices: dense peaks, bandwidth, memory, sources.
 
+    A device of your own is a small TOML file: `--example` prints one.
+
     Example: `omnizip-cost devices rtx-a6000`
     """
     from omnizip_cost.hardware import DTYPES, bundled_devices, load_device
+    from omnizip_cost.hardware.load import EXAMPLE
     from omnizip_cost.units import GIBI, GIGA, TERA
 
+    if example:
+        print(EXAMPLE, end="")
+        return
     devices = tuple(bundled_devices().values()) if name is None else (load_device(name),)
     rows = [device.facts() for device in devices]
     if emit(rows, as_json=as_json, as_csv=as_csv):

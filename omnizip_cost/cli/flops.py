@@ -12,7 +12,7 @@ from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, OptionsError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan
@@ -43,23 +43,24 @@ ComponentsOption = Annotated[
     bool,
     typer.Option(
         "--components",
-        help="The account: FLOPs, bytes moved, FLOPs per byte and kernels of each class of work, "
-        "with what torch's FLOP counter does not see. Of `torch` where no --convention is given.",
+        help="Where FLOPs, bytes moved and kernels go, operation by operation, with what torch's "
+        "FLOP counter does not count. Convention: `torch`, unless --convention is given.",
     ),
 ]
 AttentionOption = Annotated[
     str | None,
     typer.Option(
         "--attention",
-        help="With --components, attention of the stock module: sdpa, one fused operator, the "
-        "default; math, what it falls back to where there is none; eager.",
+        help="With --components: attention of the stock module. sdpa (default): one fused "
+        "operator; math: its fallback, matrix products and softmax; eager: transformers' own.",
     ),
 ]
 DtypeOption = Annotated[
     str | None,
     typer.Option(
         "--dtype",
-        help="With --components, of weights and activations: bfloat16 [default], float16, float32.",
+        help="With --components: number format of weights and activations: bfloat16 (default), "
+        "float16, float32.",
     ),
 ]
 DecodeOption = Annotated[int, typer.Option("--decode", help="R: decoded tokens.")]
@@ -84,7 +85,7 @@ def flops_command(
 
     For a clip, the price of choosing the tokens is shown as well, and from which length it pays;
     with `--steps` that price alone, step by step. With `--components`: where FLOPs, bytes and
-    kernels go, and what torch's FLOP counter does not see.
+    kernels go, and what torch's FLOP counter does not count.
 
     Example: `omnizip-cost flops --model qwen2.5-omni-7b --tokens 10004 --method all`
 
@@ -114,10 +115,19 @@ def flops_command(
 def _require_components(components: bool, *, steps: bool, **given: str | None) -> None:
     """Refuse options that mean nothing without ``--components``, and two tables at once."""
     if components and steps:
-        raise InvalidValueError("flops", "table", "one of --components and --steps", "both")
+        raise OptionsError("flops", "--components and --steps exclude each other")
     for name, value in given.items():
         if value is not None and not components:
-            raise InvalidValueError("flops", f"--{name}", "left out without --components", value)
+            raise OptionsError("flops", f"--{name} needs --components")
+    if components:
+        from omnizip_cost.cost.executed import ATTENTION_KINDS
+        from omnizip_cost.units import BYTES_PER_ELEMENT
+
+        for name, known in (("attention", ATTENTION_KINDS), ("dtype", tuple(BYTES_PER_ELEMENT))):
+            if given[name] is not None and given[name] not in known:
+                raise InvalidValueError(
+                    "flops", f"--{name}", f"one of {', '.join(known)}", given[name]
+                )
 
 
 def _steps(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, OptionsError
 
 if TYPE_CHECKING:
     from omnizip_cost.specs import ModelSpec
@@ -78,11 +78,9 @@ class ClipOptions:
         sources = self._sources()
         chosen = [name for name, present in sources.items() if present]
         if len(chosen) != 1:
-            raise InvalidValueError(
-                "input",
-                "source",
-                f"exactly one of {', '.join(sources)} (with --pixels HxW)",
-                " and ".join(chosen) or "none",
+            given = f", not {' and '.join(chosen)}" if chosen else ""
+            raise OptionsError(
+                "input", f"give exactly one of {', '.join(sources)} (with --pixels HxW){given}"
             )
         text = {} if self.text_tokens is None else {"text_tokens": self.text_tokens}
         settings = self.settings(spec)
@@ -91,11 +89,10 @@ class ClipOptions:
             return clip_workload(self.clip, spec, settings=settings, **text)
         assert self.seconds is not None
         if (self.pixels is None) != self.no_video:
-            raise InvalidValueError(
+            both = ", not both" if self.no_video else ""
+            raise OptionsError(
                 "input",
-                "--pixels",
-                "given beside --seconds, or --no-video for sound alone",
-                "both" if self.no_video else None,
+                f"--pixels must be given beside --seconds, or --no-video for sound alone{both}",
             )
         return described(
             spec,
@@ -139,7 +136,7 @@ class ClipOptions:
         for name in ("pixels", "no_audio", "no_video", *names):
             if getattr(self, name) not in (None, False):
                 option = f"--{name.replace('_', '-')}"
-                raise InvalidValueError("input", option, f"left out beside {source}", "given")
+                raise OptionsError("input", f"{option} must be left out beside {source}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

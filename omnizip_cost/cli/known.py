@@ -18,6 +18,10 @@ CheckOption = Annotated[
     bool, typer.Option("--check", help="Try what every method promises, on made-up prompts.")
 ]
 NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Only this one.")]
+ModelArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="Only this one: a name, or the path of a config.json."),
+]
 
 
 def _details(title: str, facts: dict[str, Any]) -> None:
@@ -31,7 +35,7 @@ def _text(value: Any) -> str:
 
 
 def models_command(
-    name: NameArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
+    name: ModelArgument = None, as_json: JsonOption = False, as_csv: CsvOption = False
 ) -> None:
     """Known models: sizes, parameters, sources.
 

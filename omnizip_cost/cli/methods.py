@@ -11,7 +11,7 @@ import typer
 
 from omnizip_cost.cli.inputs import parse_names, parse_ratios
 from omnizip_cost.compression.settings import FASTV_LAYER
-from omnizip_cost.errors import InvalidValueError, PluginError
+from omnizip_cost.errors import OptionsError, PluginError
 
 if TYPE_CHECKING:
     from omnizip_cost.compression import Plan, Setting
@@ -75,15 +75,13 @@ class MethodOptions:
 
         pair = self.audio_pruning is not None or self.video_pruning is not None
         if pair and self.retained is not None:
-            raise InvalidValueError(
+            raise OptionsError(
                 "input",
-                "ratio",
-                "either --retained or the pair --audio-pruning and --video-pruning",
-                "both",
+                "give either --retained or the pair --audio-pruning and --video-pruning, not both",
             )
         if pair and (self.audio_pruning is None or self.video_pruning is None):
             missing = "--audio-pruning" if self.audio_pruning is None else "--video-pruning"
-            raise InvalidValueError("input", missing, "given together with its partner", None)
+            raise OptionsError("input", f"{missing} must be given together with its partner")
         ratios = None if self.retained is None else parse_ratios("--retained", self.retained)
         default = "omnizip" if pair or ratios else "full"
         names = parse_names("--method", default if self.method is None else self.method)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import OptionsError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="A JSON list of flat rows on stdout.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV on stdout.")]
@@ -41,7 +41,7 @@ def emit(rows: Sequence[Mapping[str, Any] | Any], *, as_json: bool, as_csv: bool
 def require_one_format(*, as_json: bool, as_csv: bool) -> None:
     """Refuse two formats at once; for commands whose work takes long, before it starts."""
     if as_json and as_csv:
-        raise InvalidValueError("output", "format", "one of --json and --csv", "both")
+        raise OptionsError("output", "give one of --json and --csv, not both")
 
 
 def _plain(value: Any) -> Any:

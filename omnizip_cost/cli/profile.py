@@ -15,7 +15,7 @@ from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 from omnizip_cost.cli.progress import progress_bar, say
-from omnizip_cost.errors import InvalidValueError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError, OptionsError, UnknownNameError
 
 if TYPE_CHECKING:
     from omnizip_cost.profiling import Cell
@@ -65,9 +65,7 @@ def profile_command(
     from omnizip_cost.profiling import now_utc
 
     if (model is None) == (checkpoint is None):
-        raise InvalidValueError(
-            "profile", "--model", "given, or --checkpoint, but not both", model or "neither"
-        )
+        raise OptionsError("profile", "--model must be given, or --checkpoint, but not both")
     if methods.unsaid:
         methods = replace(methods, method="all")
     start_utc = now_utc()

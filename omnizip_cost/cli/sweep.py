@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, require_one_format, show
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import OptionsError
 
 if TYPE_CHECKING:
     from omnizip_cost.sweep.estimate import Estimate
     from omnizip_cost.sweep.folder import Swept
 
 GridArgument = Annotated[
-    str, typer.Argument(metavar="GRID.toml", help="What to combine; see the example below.")
+    str | None,
+    typer.Argument(metavar="GRID.toml", help="What to combine; `--example` prints one."),
+]
+ExampleOption = Annotated[
+    bool, typer.Option("--example", help="Print a grid's TOML file to start from.")
 ]
 OutOption = Annotated[
     str | None,
@@ -29,7 +33,8 @@ DryRunOption = Annotated[
 
 
 def sweep_command(
-    grid: GridArgument,
+    grid: GridArgument = None,
+    example: ExampleOption = False,
     out: OutOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -38,29 +43,29 @@ def sweep_command(
     """Totals of any grid of configurations, streamed to partitioned Parquet in bounded memory.
 
     FLOPs are those of `flops --tokens`, as integers where they are below 2^53 (column `exact`).
-    Stopped or killed, the same command goes on with what is missing.
+    Run again after a stop, it computes only what is missing.
 
-    Example: `omnizip-cost sweep grid.toml --out sweep`, with a grid.toml such as
+    Models are names or paths of a config.json, conventions names or paths of a TOML file. tokens,
+    retained and decode are a list, or a table of start, stop and step or count (spacing linear or
+    log). Optional: fastv_layer = 5, chunk_rows = 1000000 (configurations per file).
 
-        models = ["qwen2.5-omni-7b"]         # names, or paths of a config.json
-        conventions = ["eq9", "hardware"]    # names, or paths of a TOML file
-        methods = ["full", "omnizip", "fastv"]
-        tokens = { start = 1000, stop = 100_000, count = 200, spacing = "log" }
-        retained = { start = 0.05, stop = 1.0, step = 0.05 }
-        decode = [0, 100]
+    Example: `omnizip-cost sweep --example > grid.toml`
 
-    Numbers are a list everywhere, or start and stop with step or count. Two more keys are whole
-    numbers: fastv_layer (5 where it is left out) and chunk_rows, the configurations of one file
-    (1,000,000).
+    Example: `omnizip-cost sweep grid.toml --out sweep`
     """
     from omnizip_cost.cli.progress import progress_bar, say
     from omnizip_cost.sweep.estimate import estimate
     from omnizip_cost.sweep.folder import sweep
-    from omnizip_cost.sweep.grid_file import load_grid
+    from omnizip_cost.sweep.grid_file import EXAMPLE, load_grid
 
+    if example:
+        print(EXAMPLE, end="")
+        return
     require_one_format(as_json=as_json, as_csv=as_csv)
+    if grid is None:
+        raise OptionsError("sweep", "GRID.toml must be given; --example prints one")
     if out is None and not dry_run:
-        raise InvalidValueError("input", "--out", "given, or --dry-run", None)
+        raise OptionsError("sweep", "--out must be given, unless --dry-run is")
     wanted = load_grid(grid)
     expected = estimate(wanted)
     if dry_run:

@@ -112,7 +112,7 @@ def load_spec(name_or_path: str | os.PathLike[str]) -> ModelSpec:
 def load_bundled(name: str) -> ModelSpec:
     """Return the spec of the bundled model ``name``."""
     if name not in _BUNDLED:
-        raise UnknownNameError("model", name, _BUNDLED)
+        raise UnknownNameError("model", name, _BUNDLED, "the path of a config.json")
     path = _DATA / f"{name}.json"
     record = _read_object(path)
     unknown = sorted(set(record) ^ {"name", "source", "config"})

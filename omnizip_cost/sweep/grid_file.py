@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, OptionsError
 from omnizip_cost.specs import bundled_names
 from omnizip_cost.sweep.axes import LARGEST_COUNT, LONGEST_AXIS
 from omnizip_cost.sweep.grid import Grid, make_grid
@@ -28,12 +28,12 @@ SPACINGS = ("linear", "log")
 _SHOWN = 5
 
 EXAMPLE = """\
-models = ["qwen2.5-omni-7b", "qwen2.5-omni-3b"]
-conventions = ["eq9", "hardware"]
-methods = ["full", "omnizip", "fastv"]
-tokens = { start = 1000, stop = 100_000, count = 200, spacing = "log" }
-retained = { start = 0.05, stop = 1.0, step = 0.05 }
-decode = [0, 100, 1000]
+models = ["qwen2.5-omni-7b", "qwen2.5-omni-3b"]  # names, or paths of a config.json
+conventions = ["eq9", "hardware"]                # names, or paths of a TOML file
+methods = ["full", "omnizip", "fastv"]           # names; see `methods`
+tokens = { start = 1000, stop = 100_000, count = 200, spacing = "log" }  # or a list
+retained = { start = 0.05, stop = 1.0, step = 0.05 }  # shares of the tokens that are kept
+decode = [0, 100, 1000]                          # R: decoded tokens
 """
 """A complete file."""
 
@@ -118,15 +118,15 @@ def _range(owner: str, key: str, given: Mapping[str, Any]) -> NDArray[Any] | lis
     start = _limit(owner, "start", given, least, most, whole=whole)
     stop = _limit(owner, "stop", given, start, most, whole=whole)
     if ("step" in given) == ("count" in given):
-        both = "both" if "step" in given else None
-        raise InvalidValueError(owner, "step", "given, or count in its place", both)
+        both = ", not both" if "step" in given else ""
+        raise OptionsError(owner, f"step must be given, or count in its place{both}")
     if "count" in given:
         count = int(
             _limit(owner, "count", given, Decimal(1), Decimal(LONGEST_AXIS[key]), whole=True)
         )
         return _spaced(start, stop, count, spacing, whole=whole)
     if spacing == "log":
-        raise InvalidValueError(owner, "step", "left out with spacing 'log'", "both", "give count")
+        raise OptionsError(owner, "step must be left out with spacing 'log'; give count")
     smallest = Decimal(1) if whole else Decimal("1e-9")
     step = _limit(owner, "step", given, smallest, most, whole=whole)
     count = int((stop - start) / step) + 1

@@ -125,7 +125,7 @@ def bare_workload(tokens: int) -> Workload:
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens <= 0:
         raise InvalidValueError("workload", "tokens", "a positive whole number", tokens)
     return Workload(
-        name=f"{tokens} tokens",
+        name=f"{tokens:,} tokens",
         windows=(),
         tokens_per_grid=0,
         text_before=0,

@@ -89,11 +89,14 @@ def test_attention_and_dtype_change_what_is_moved(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--components", "--steps"), "one of --components and --steps, got 'both'"),
-        (("--attention", "eager"), "--attention must be left out without --components"),
-        (("--dtype", "float32"), "--dtype must be left out without --components"),
-        (("--components", "--attention", "flash"), "attention must be one of sdpa, math, eager"),
-        (("--components", "--dtype", "int4"), "dtype must be one of float32, bfloat16, float16"),
+        (("--components", "--steps"), "flops: --components and --steps exclude each other\n"),
+        (("--attention", "eager"), "flops: --attention needs --components\n"),
+        (("--dtype", "float32"), "flops: --dtype needs --components\n"),
+        (("--components", "--attention", "flash"), "flops: --attention must be one of sdpa, math"),
+        (
+            ("--components", "--dtype", "int4"),
+            "flops: --dtype must be one of float32, bfloat16, float16",
+        ),
         (
             ("--components", "--convention", "sdpa", "--attention", "eager"),
             "whose pairs only a fused operator can skip",

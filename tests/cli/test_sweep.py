@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from omnizip_cost.cli.app import run
-from omnizip_cost.cli.sweep import sweep_command
 
 Capture = pytest.CaptureFixture[str]
 
@@ -75,21 +73,21 @@ def test_a_dry_run_says_what_a_huge_grid_takes_and_writes_nothing(
     assert [path.name for path in Path().iterdir()] == ["grid.toml"]
 
 
-def test_the_grid_in_the_help_is_a_grid(grid: str, capsys: Capture) -> None:
+def test_the_example_is_a_grid(grid: str, capsys: Capture) -> None:
     assert run(["sweep", "--help"]) == 0
     assert "grid.toml" in capsys.readouterr().out
-    text = sweep_command.__doc__ or ""
-    block = text.split("such as\n")[1].split("\n    Numbers")[0]
-    Path(grid).write_text(textwrap.dedent(block))
+    assert run(["sweep", "--example"]) == 0
+    Path(grid).write_text(capsys.readouterr().out)
     assert run(["sweep", grid, "--dry-run", "--csv"]) == 0
     header, values = capsys.readouterr().out.splitlines()
-    assert dict(zip(header.split(","), values.split(","), strict=True))["configurations"] == "32800"
+    assert dict(zip(header.split(","), values.split(","), strict=True))["configurations"] == "98400"
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["grid.toml"], "--out must be given, or --dry-run"),
+        (["grid.toml"], "sweep: --out must be given, unless --dry-run is\n"),
+        (["--out", "out"], "sweep: GRID.toml must be given; --example prints one\n"),
         (["nowhere.toml", "--out", "out"], "nowhere.toml: no such file"),
         (["grid.toml", "--out", "."], "holds files but no _grid.json"),
         (["grid.toml", "--out", "out", "--json", "--csv"], "one of --json and --csv"),

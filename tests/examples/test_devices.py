@@ -109,3 +109,15 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in table for name in bundled_devices())
     assert run(["devices", "h100"]) == 2
     assert "did you mean h100-sxm" in capsys.readouterr().err
+
+
+def test_the_example_is_a_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["devices", "--example"]) == 0
+    path = tmp_path / "card.toml"
+    path.write_text(capsys.readouterr().out)
+    device = load_device(path)
+    assert device.peak("bf16") == 111_100_000_000_000
+    assert device.notes
+    assert run(["devices", str(path), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["memory_bytes"] == 24 * 2**30

@@ -319,7 +319,7 @@ def test_unknown_names() -> None:
     )
     assert str(failure("llama")) == (
         "unknown model 'llama': known: qwen2.5-omni-7b, qwen2.5-omni-3b, qwen3-omni-30b-a3b, "
-        "omni-tiny, llava-1.5-7b."
+        "omni-tiny, llava-1.5-7b, or the path of a config.json."
     )
     assert isinstance(failure(""), UnknownNameError)
     with pytest.raises(UnknownNameError, match=r"unknown model 'tiny': did you mean omni-tiny\?"):
