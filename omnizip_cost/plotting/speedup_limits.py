@@ -38,7 +38,8 @@ _STRIP = {"column": 1.38, "page": 1.16}
 """Room for the names, as the power of the least ratio at which the axis begins."""
 _LIMITS = {"short": "1/r", "long": "1/r²"}
 _LINES: dict[str, Any] = {"torch": "-", "eq9": (0, (3, 1.6))}
-_WORDS = {"torch": "as torch counts", "eq9": "Eq. 9"}
+_WORDS = {"torch": "torch", "eq9": "Eq. 9"}
+_FILLS = {"torch": "filled: torch", "eq9": "hollow: Eq. 9"}
 
 
 @styled
@@ -135,7 +136,7 @@ def _finish(ax: Any, rows: Sequence[Row], width: str) -> None:
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.yaxis.set_major_formatter("{x:g}×")
     ax.set_xlabel("audio and video tokens retained, r")
-    ax.set_ylabel("prefill speed-up")
+    ax.set_ylabel("prefill FLOPs, full over kept")
 
 
 def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
@@ -146,24 +147,36 @@ def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
                label=METHOD_TITLES.get(method, method))
         for (method,) in methods
     ]  # fmt: skip
-    for convention in ("torch", "eq9"):
-        hollow = convention == "eq9"
-        handles.append(
-            Line2D([], [], color=INK, linestyle=_LINES[convention], linewidth=0.9, marker=shape,
-                   markersize=6.4 if hollow else 4.0, label=_WORDS[convention],
-                   markerfacecolor="white" if hollow else INK)
-        )  # fmt: skip
-    handles.append(Line2D([], [], color=FAINT, linestyle=(0, (1, 1.5)), label="limits"))
-    fig.legend(handles=handles, loc="outside upper center", ncols=3 if width == "column" else 7)
+    handles += [
+        Line2D([], [], color=INK, linestyle=line, linewidth=0.9, label=_WORDS[convention])
+        for convention, line in _LINES.items()
+    ]
+    handles.append(Line2D([], [], color=FAINT, linestyle=(0, (1, 1.5)), label="limits 1/r, 1/r²"))
+    handles += [
+        Line2D([], [], color=INK, marker=shape, linestyle="", label=label,
+               markersize=6.4 if convention == "eq9" else 4.0,
+               markerfacecolor="white" if convention == "eq9" else INK)
+        for convention, label in _FILLS.items()
+    ]  # fmt: skip
+    fig.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=3 if width == "column" else 5,
+        handlelength=2.6,
+        handletextpad=0.5,
+        columnspacing=0.9 if width == "column" else 2.0,
+    )
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:
     models = ", ".join(model for (model,) in distinct(rows, "model"))
     settings = [row for row in rows if row["kind"] == "setting"]
-    notes = [models]
+    notes = [f"{models}, counted by torch and by Eq. 9"]
     if settings:
         tokens = number(settings[0], "tokens") or 0.0
         notes.append(f"markers: the paper's methods and ratios, n = {tokens:,.0f}")
     if any(row["method"] == "fastv" for row in settings):
-        notes.append("FastV runs its first layers on all tokens and so lies below the line")
+        notes.append(
+            "FastV runs its first layers on all tokens and so lies below the line of its length"
+        )
     return foot_note(notes)

@@ -10,6 +10,7 @@ from figure_eyes import assert_tidy, lines, points
 
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.plotting import draw_attention_share, draw_exact_ratio, draw_speedup_limits
+from omnizip_cost.plotting.canvas import notes_of
 from omnizip_cost.plotting.style import method_colour
 from omnizip_cost.specs import load_spec
 from omnizip_cost.symbolic.tables import SETTINGS, limit_rows, ratio_rows, share_rows
@@ -73,11 +74,43 @@ def test_ratios_run_between_their_limits() -> None:
         curve = rows[rows["kind"] == "curve"]["ratio"]
         assert min(ends) <= curve.min() <= curve.max() <= max(ends)
     assert len(lines(fig, "_short")) == len(lines(fig, "_long")) == 4
+    assert {line.get_xdata()[0] for line in lines(fig, "_paper")} == {10_004}
+    assert "the paper's n = 10,004" in notes_of(fig)
+
+
+def test_a_model_is_told_by_its_marker_at_a_length_of_its_own() -> None:
+    """At one length the square of the 3B would lie on the circle of the 7B."""
+    fig = draw_exact_ratio(_table("ratios"))
+    for ax in fig.axes:
+        curves = [line for line in ax.lines if line.get_label() == "_curve"]
+        assert [line.get_marker() for line in curves] == ["o", "s"]
+        marked = [line.get_xdata()[line.get_markevery()[0]] for line in curves]
+        assert marked[1] > 3 * marked[0]
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+@pytest.mark.parametrize("name", ["shares", "ratios"])
+def test_the_label_is_at_half_the_height_of_the_panels(name: str, width: str) -> None:
+    fig = DRAWN[name][0](_table(name), width=width)
+    fig.draw_without_rendering()
+    bottom, top = fig.axes[-1].get_position().y0, fig.axes[0].get_position().y1
+    assert fig._supylabel.get_position()[1] == pytest.approx((bottom + top) / 2, abs=0.005)
+
+
+def test_the_legend_tells_dashes_and_hollow_markers_apart() -> None:
+    fig = draw_speedup_limits(_table("limits"))
+    (legend,) = fig.legends
+    handles = dict(zip([text.get_text() for text in legend.texts], legend.get_lines(), strict=True))
+    dashed, hollow = handles["Eq. 9"], handles["hollow: Eq. 9"]
+    assert (dashed.get_marker(), hollow.get_linestyle()) == ("None", "None")
+    assert dashed.is_dashed() and not handles["torch"].is_dashed()
+    assert hollow.get_markerfacecolor() == "white" != handles["filled: torch"].get_markerfacecolor()
+    assert fig.axes[0].get_ylabel() == "prefill FLOPs, full over kept"
 
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("limits", "column"), ("limits", "page"), ("shares", "column"), ("ratios", "column")],
+    [(name, width) for name in DRAWN for width in ("column", "page")],
 )
 def test_nothing_is_small_or_clipped(name: str, width: str) -> None:
     assert_tidy(DRAWN[name][0](_table(name), width=width))
