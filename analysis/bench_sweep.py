@@ -36,6 +36,7 @@ from counters_cases import META, PREFILL, Case
 from counters_tools import TOOLS
 
 import omnizip_cost as oz
+from omnizip_cost.cost.conventions import PAPER_TOKENS
 from omnizip_cost.profiling.environment import (
     cpu_model,
     git_commit,
@@ -52,7 +53,7 @@ CONVENTIONS = ("eq9", "torch", "hardware")
 RETAINED = np.arange(1, 21) / 20
 SAMPLE = 200
 """Configurations taken one at a time in each round."""
-COUNTER_TOKENS = 10_004
+COUNTER_TOKENS = PAPER_TOKENS
 """Prefill that the counters are shown: that of the paper's FLOPs column."""
 COUNTERS = ("FlopCounterMode, meta", "calflops")
 PACKAGES = ("numpy", "pyarrow", "torch", "transformers", "calflops")
