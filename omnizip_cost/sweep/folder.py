@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from omnizip_cost import __version__
 from omnizip_cost.cost import Convention
 from omnizip_cost.errors import InputFileError
 from omnizip_cost.results.lock import WriterLock
 from omnizip_cost.results.parts import part_path, part_rows, write_part
 from omnizip_cost.results.row import FlatRow
-from omnizip_cost.results.tables import atomic_write_bytes
 from omnizip_cost.specs import ModelSpec
-from omnizip_cost.sweep.columns import COLUMNS, REPEATED, as_columns, box_blocks
+from omnizip_cost.sweep.columns import REPEATED, as_columns, box_blocks
 from omnizip_cost.sweep.estimate import Estimate, estimate
+from omnizip_cost.sweep.folder_record import claim, refuse_others, write_record
 from omnizip_cost.sweep.grid import Box, Grid
 from omnizip_cost.units import binary_bytes
 
-GRID_FILE = "_grid.json"
 LOCK_FILE = "_writer.lock"
-FORMAT = 1
-"""Version of the folder's layout."""
 
 Report = Callable[[str, int, int], None]
 """``report(what, done, total)``, in configurations."""
@@ -118,10 +112,10 @@ def sweep(
     folder = Path(folder)
     parts = tuple(_parts(grid, folder))
     lock = WriterLock(folder / LOCK_FILE)
-    _refuse_others(folder)
+    refuse_others(folder, LOCK_FILE)
     lock.acquire()
     try:
-        _claim(grid, folder)
+        claim(grid, folder)
         missing = [part for part in parts if part_rows(part.path) != part.rows]
         _require_space(folder, expected or estimate(grid), sum(part.rows for part in missing))
         done = grid.size - sum(part.rows for part in missing)
@@ -132,7 +126,7 @@ def sweep(
             done += part.rows
             report(f"{part.spec.name}, {part.convention.name}", done, grid.size)
         seconds = clock() - start
-        _write_record(grid, folder, complete=True)
+        write_record(grid, folder, complete=True)
         return Swept(
             folder=folder,
             partitions=tuple(_partitions(parts, {part.path for part in missing})),
@@ -165,92 +159,6 @@ def _partitions(parts: tuple[Part, ...], written: set[Path]) -> Iterator[Partiti
             bytes=sum(part.path.stat().st_size for part in own),
             path=str(folder),
         )
-
-
-# -- whose folder it is -----------------------------------------------------------------------
-
-
-def identity(grid: Grid) -> dict[str, Any]:
-    """Everything the numbers depend on, as JSON holds it: equal for equal grids only."""
-    axes = {
-        name: {
-            "values": len(values),
-            "least": values.min().item() if len(values) else None,
-            "most": values.max().item() if len(values) else None,
-            "sha256": hashlib.sha256(values.tobytes()).hexdigest(),
-        }
-        for name, values in (
-            ("tokens", grid.tokens),
-            ("retained", grid.retained),
-            ("decode", grid.decode),
-        )
-    }
-    stated = {
-        "models": [{"name": spec.name, "decoder": asdict(spec.text)} for spec in grid.models],
-        "conventions": [f"{item.name}: {item.choices}" for item in grid.conventions],
-        "methods": [f"{method.name}: prunes {method.prunes}" for method in grid.methods],
-        **axes,
-        "fastv_layer": grid.fastv_layer,
-        "chunk_rows": grid.chunk_rows,
-        "omnizip_cost": __version__,
-    }
-    as_json: dict[str, Any] = json.loads(json.dumps(stated))
-    return as_json
-
-
-def _refuse_others(folder: Path) -> None:
-    """Refuse a folder that is in use for something else."""
-    if folder.exists() and not folder.is_dir():
-        raise InputFileError(folder, "is not a folder", "choose another one")
-    if not folder.is_dir() or (folder / GRID_FILE).exists():
-        return
-    if any(item.name != LOCK_FILE and not item.name.startswith(".") for item in folder.iterdir()):
-        raise InputFileError(
-            folder, f"holds files but no {GRID_FILE}", "choose a new or an empty folder"
-        )
-
-
-def _claim(grid: Grid, folder: Path) -> None:
-    """Note the grid in its folder, or make sure that the folder is of this very grid."""
-    path = folder / GRID_FILE
-    if not path.exists():
-        _write_record(grid, folder, complete=False)
-        return
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        known = dict(record["grid"]) if record["format"] == FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputFileError(path, f"does not say what was swept here ({error})") from None
-    wanted = identity(grid)
-    different = [name for name in {**wanted, **known} if wanted.get(name) != known.get(name)]
-    if different:
-        raise InputFileError(
-            folder,
-            f"holds another grid (other {', '.join(different)})",
-            "choose another folder",
-        )
-
-
-def _write_record(grid: Grid, folder: Path, *, complete: bool) -> None:
-    record = {
-        "format": FORMAT,
-        "complete": complete,
-        "configurations": grid.size,
-        "columns": list(COLUMNS),
-        "partitions": [
-            {
-                "model": spec.name,
-                "convention": convention.name,
-                "rows": grid.partition_size,
-                "files": grid.files_per_partition,
-            }
-            for spec in grid.models
-            for convention in grid.conventions
-        ],
-        "grid": identity(grid),
-    }
-    text = json.dumps(record, indent=1, allow_nan=False) + "\n"
-    atomic_write_bytes(folder / GRID_FILE, text.encode())
 
 
 def _require_space(folder: Path, expected: Estimate, rows: int) -> None:

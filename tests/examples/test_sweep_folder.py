@@ -20,7 +20,8 @@ from omnizip_cost.errors import InputFileError, InvalidValueError
 from omnizip_cost.results.lock import WriterLock
 from omnizip_cost.sweep import COLUMNS, Grid, columns, make_grid
 from omnizip_cost.sweep.estimate import Estimate, estimate
-from omnizip_cost.sweep.folder import GRID_FILE, LOCK_FILE, sweep
+from omnizip_cost.sweep.folder import LOCK_FILE, sweep
+from omnizip_cost.sweep.folder_record import GRID_FILE
 
 
 def small(**changes: object) -> Grid:
@@ -168,9 +169,10 @@ def test_folders_of_something_else_are_refused(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["notes.txt"]
     other = tmp_path / "other"
     other.mkdir()
-    (other / GRID_FILE).write_text('{"format": 1, "grid": 3}')
-    with pytest.raises(InputFileError, match="does not say what was swept here"):
-        sweep(small(), other)
+    for record in ('{"format": 1, "grid": 3}', "[" * 100_000, "[]", "\x00"):
+        (other / GRID_FILE).write_text(record)
+        with pytest.raises(InputFileError, match="does not say what was swept here"):
+            sweep(small(), other)
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
