@@ -13,9 +13,17 @@ from sympy.core.function import AppliedUndef
 import omnizip_cost as oz
 from omnizip_cost.errors import InvalidValueError, UnknownNameError, UnsupportedModelError
 from omnizip_cost.specs.spec import DecoderSpec, ExpertsSpec
-from omnizip_cost.symbolic import TOPICS, Point, checks, derivation, derivation_rows, number_rows
+from omnizip_cost.symbolic import (
+    TOPICS,
+    Point,
+    checks,
+    derivation,
+    derivation_rows,
+    number_rows,
+    selection_price,
+)
 from omnizip_cost.symbolic.letters import MEANINGS, A, B, K, R, T, h, m, n, r, s_1, s_2, spec_values
-from omnizip_cost.symbolic.topics import break_even, crossover, decode, exact, fastv, speedup
+from omnizip_cost.symbolic.topics import crossover, decode, exact, fastv, speedup
 from omnizip_cost.symbolic.topics.break_even import pays_from, pays_from_without_fixed_part
 from omnizip_cost.symbolic.topics.decode import gain_in_bytes
 from omnizip_cost.symbolic.witness import agree, bracketed, counted, flops, proof
@@ -167,7 +175,7 @@ def test_omnizips_line_gives_the_plans_own_pruning(kept: float) -> None:
     """On 60 s in the paper's windows, whole tokens apart."""
     work = oz.workload(SEVEN, seconds=60, pixels=(252, 448))
     plan = oz.plan("omnizip", work, SEVEN, retained=kept)
-    ours = break_even.audio_pruning().subs({**break_even.WINDOW, r: kept})
+    ours = selection_price.audio_pruning().subs({**selection_price.WINDOW, r: kept})
     assert float(ours) == pytest.approx(plan.rho_a, abs=2e-3)
 
 
