@@ -1,4 +1,4 @@
-"""Speed-up of prefill against the retained ratio, between 1/r and 1/r^2.
+"""Prefill FLOPs, full over kept, against the retained ratio, between 1/r and 1/r^2.
 
     python figures/speedup_limits.py --from DIR --out DIR
 

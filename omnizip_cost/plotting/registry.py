@@ -105,7 +105,7 @@ FIGURES: dict[str, FigureEntry] = {
         ),
         FigureEntry(
             name="speedup_limits",
-            title="Speed-up of the prefill between 1/r and 1/r^2",
+            title="Prefill FLOPs, full over kept, between 1/r and 1/r^2",
             table="speedup_limits",
             made_by="omnizip-cost derive --out DIR",
             draw=draw_speedup_limits,

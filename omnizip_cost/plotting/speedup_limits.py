@@ -1,4 +1,4 @@
-"""Speed-up of prefill against the retained ratio, between its two limits.
+"""Prefill FLOPs, full over kept, against the retained ratio, between its two limits.
 
 Both axes are logarithmic, so that 1/r and 1/r^2 are straight. Lines are lengths, named at their
 ends, and markers the paper's settings at its own length; what Eq. 9 says is dashed and hollow.
