@@ -104,7 +104,10 @@ def test_paths_may_be_relative_to_the_file(tmp_path: Path) -> None:
         (BASE + "tokens = [true]", "tokens must be whole numbers from 1 on"),
         (BASE + "tokens = [9007199254740992]", r"below 2\^53"),
         (BASE + "tokens = { start = 1, stop = 2 }", "step must be given, or count"),
-        (BASE + "tokens = { start = 1, stop = 9, step = 2, count = 2 }", "step must be given, or count in its place, not both$"),
+        (
+            BASE + "tokens = { start = 1, stop = 9, step = 2, count = 2 }",
+            "step must be given, or count in its place, not both$",
+        ),
         (BASE + "tokens = { start = 1, stop = 9, stp = 2 }", "'stp': did you mean stop or step"),
         (BASE + "tokens = { start = 9, stop = 1, step = 2 }", "stop must be a whole number from 9"),
         (BASE + "tokens = { stop = 1, step = 2 }", "start must be a whole number from 0"),
