@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from omnizip_cost.audit.claim import Claim
 from omnizip_cost.audit.printed import Printed
 from omnizip_cost.compression import parse_layer_tokens
-from omnizip_cost.errors import InputFileError, OmnizipCostError
+from omnizip_cost.errors import InputFileError, OmnizipCostError, near, shown
 from omnizip_cost.hardware import DTYPES, plain_dtype
+from omnizip_cost.text_file import read_text
 from omnizip_cost.units import MEBI
 
 _DATA = Path(__file__).with_name("data")
@@ -28,7 +28,9 @@ BUNDLED = (
 )
 """Published tables that come with the package, in the order in which they are audited."""
 
-_LARGEST_FILE_BYTES = 16 * MEBI
+LARGEST_BYTES = 16 * MEBI
+"""A published table has tens of rows, a generated one maybe tens of thousands."""
+
 _MOST = 10**8
 """Largest number of tokens, steps, cards or frames that is read."""
 _WHOLE = f"a whole number from 1 to {_MOST:,}"
@@ -124,7 +126,8 @@ def read_claims(path: str | Path) -> list[Claim]:
         what its column must hold, with its line.
     """
     path = Path(path)
-    rows = csv.reader(io.StringIO(_content(path), newline=""), strict=True)
+    content = read_text(path, LARGEST_BYTES, "a CSV table of claims")
+    rows = csv.reader(io.StringIO(content, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         columns = _columns(path, header)
@@ -145,19 +148,6 @@ def bundled_claims() -> list[Claim]:
     return [claim for name in BUNDLED for claim in read_claims(_DATA / f"{name}.csv")]
 
 
-def _content(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_FILE_BYTES:
-            raise InputFileError(path, "is too large for a table of claims")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputFileError(path, "there is no such file") from None
-    except OSError as error:
-        raise InputFileError(path, f"cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputFileError(path, "is not text in UTF-8") from None
-
-
 def _columns(path: Path, header: list[str]) -> list[str]:
     spelled = {name.lower(): name for name in (*COLUMNS, *IGNORED)}
     columns = [ALIASES.get(name.lower(), spelled.get(name.lower(), name)) for name in header]
@@ -165,9 +155,9 @@ def _columns(path: Path, header: list[str]) -> list[str]:
         if name not in COLUMNS and name not in IGNORED and len(header) == 1 and ";" in name:
             raise InputFileError(path, "line 1: columns must be separated by commas, not ;")
         if name not in COLUMNS and name not in IGNORED:
-            near = get_close_matches(heading.lower(), [*COLUMNS, *ALIASES], n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(COLUMNS)}"
-            raise InputFileError(path, f"line 1: unknown column {heading!r}", hint)
+            meant = " or ".join(near(heading, (*COLUMNS, *ALIASES)))
+            hint = f"did you mean {meant}?" if meant else f"known: {', '.join(COLUMNS)}"
+            raise InputFileError(path, f"line 1: unknown column {shown(heading)}", hint)
         if columns.count(name) > 1:
             raise InputFileError(path, f"line 1: column {name} stands there more than once")
     if "model" not in columns:
@@ -190,7 +180,7 @@ def _claim(path: Path, line: int, columns: list[str], cells: list[str]) -> Claim
             facts[name.lower()] = read(cell)
         except (ValueError, OmnizipCostError):
             raise InputFileError(
-                path, f"line {line}: {name} must be {must_be}, got {cell!r}"
+                path, f"line {line}: {name} must be {must_be}, got {shown(cell)}"
             ) from None
     if "model" not in facts:
         raise InputFileError(path, f"line {line}: model is empty", "it is the one required")

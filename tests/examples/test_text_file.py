@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from omnizip_cost import text_file
+from omnizip_cost.audit import claims_file, read_claims
 from omnizip_cost.cost import convention_file
 from omnizip_cost.cost.convention_file import load_convention
 from omnizip_cost.errors import InputFileError, OmnizipCostError
@@ -18,27 +20,66 @@ from omnizip_cost.hardware import load_device
 from omnizip_cost.sweep import grid_file
 from omnizip_cost.sweep.grid_file import load_grid
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One way in: what reads the file, what the file should be, and what must be refused."""
+
+    read: Callable[[Path], object]
+    module: ModuleType
+    what: str
+    suffix: str = ".toml"
+
+
 READERS = {
-    "convention": (load_convention, convention_file),
-    "device": (load_device, device_file),
-    "grid": (load_grid, grid_file),
+    "convention": Reader(
+        read=load_convention, module=convention_file, what="the TOML file of a convention"
+    ),
+    "device": Reader(read=load_device, module=device_file, what="the TOML file of a device"),
+    "grid": Reader(read=load_grid, module=grid_file, what="the TOML file of a grid"),
+    "claims": Reader(
+        read=read_claims, module=claims_file, what="a CSV table of claims", suffix=".csv"
+    ),
 }
-Reader = tuple[Callable[[Path], object], ModuleType]
 
 HOSTILE = {
-    "nested": (b"a = " + b"[" * 20_000, "is not valid TOML (too deeply nested)"),
-    "digits": (b"a = " + b"7" * 6_000, "is not valid TOML (Exceeds the limit"),
-    "hexadecimal": (b"a = [{b = 0x" + b"f" * 9_000 + b"}]", "a whole number beyond 64 bits"),
-    "65 bits": (b"a = 9223372036854775808", "a whole number beyond 64 bits"),
-    "broken": (b"a == 1", "is not valid TOML"),
-    "twice": (b"a = 1\na = 2", "is not valid TOML (Cannot overwrite a value"),
-    "not text": (b"\xff\xfe\x00a", "is not text in UTF-8; give the TOML file of a "),
-    "a null": (b"a = 1\0", "is not valid TOML (Expected newline"),
-    "empty": (b"", "lacks "),
-    "a mark alone": (b"\xef\xbb\xbf", "lacks "),
-    "a long key": (b"k" * 9_000 + b" = 1", "'" + "k" * 199 + "...: known: "),
-    "other keys": (b"[a]\nb = 1", "unknown key of "),
+    ".toml": {
+        "nested": (b"a = " + b"[" * 20_000, "is not valid TOML (too deeply nested)"),
+        "digits": (b"a = " + b"7" * 6_000, "is not valid TOML (Exceeds the limit"),
+        "hexadecimal": (b"a = [{b = 0x" + b"f" * 9_000 + b"}]", "a whole number beyond 64 bits"),
+        "65 bits": (b"a = 9223372036854775808", "a whole number beyond 64 bits"),
+        "broken": (b"a == 1", "is not valid TOML"),
+        "twice": (b"a = 1\na = 2", "is not valid TOML (Cannot overwrite a value"),
+        "not text": (b"\xff\xfe\x00a", "is not text in UTF-8; give the TOML file of a "),
+        "a null": (b"a = 1\0", "is not valid TOML (Expected newline"),
+        "empty": (b"", "lacks "),
+        "a mark alone": (b"\xef\xbb\xbf", "lacks "),
+        "a long key": (b"k" * 9_000 + b" = 1", "'" + "k" * 199 + "...: known: "),
+        "other keys": (b"[a]\nb = 1", "unknown key of "),
+    },
+    ".csv": {
+        "a quote left open": (b'model,note\nm,"a', "line 2 is not CSV (unexpected end of data)"),
+        "a cell too long": (b"model\n" + b"m" * 200_000, "is not CSV (field larger than"),
+        "a mark alone": (b"\xef\xbb\xbf", "line 1: there is no column model"),
+        "empty": (b"", "line 1: there is no column model"),
+        "not text": (b"\xff\xfe\x00a", "is not text in UTF-8; give a CSV table of claims"),
+        "a null": (b"model\0\nm", "line 1: unknown column 'model\\x00'; did you mean model "),
+        "a long heading": (b"model," + b"k" * 9_000, "'" + "k" * 199 + "...; known: model, "),
+        "digits": (b"model,tokens\nm," + b"7" * 6_000, "line 2: tokens must be a whole number"),
+        "an exponent": (b"model,prefill_ms\nm,1e999999999", "line 2: prefill_ms must be a number"),
+        "layers without end": (
+            b"model,layer_tokens\nm," + b"9" * 5_000 + b"x9",
+            "line 2: layer_tokens must be layers x tokens",
+        ),
+        "wide and short": (b"model" + b",note" * 5_000, "column note stands there more than once"),
+        "only commas": (b"model,note\n" + b",\n" * 999, "there is no row under its header"),
+    },
 }
+HOSTILE_FILES = [
+    pytest.param(name, content, says, id=f"{name}, {called}")
+    for name, reader in READERS.items()
+    for called, (content, says) in HOSTILE[reader.suffix].items()
+]
 
 
 @pytest.fixture(params=READERS.values(), ids=READERS)
@@ -49,7 +90,7 @@ def reader(request: pytest.FixtureRequest) -> Reader:
 
 def refusal(reader: Reader, path: Path) -> str:
     with pytest.raises(OmnizipCostError) as refused:
-        reader[0](path)
+        reader.read(path)
     said = str(refused.value)
     assert str(path) in said
     assert "\n" not in said
@@ -57,11 +98,12 @@ def refusal(reader: Reader, path: Path) -> str:
     return said
 
 
-@pytest.mark.parametrize(("content", "says"), HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize(("name", "content", "says"), HOSTILE_FILES)
 def test_hostile_content_is_one_sentence(
-    reader: Reader, tmp_path: Path, content: bytes, says: str
+    tmp_path: Path, name: str, content: bytes, says: str
 ) -> None:
-    path = tmp_path / "own.toml"
+    reader = READERS[name]
+    path = tmp_path / f"own{reader.suffix}"
     path.write_bytes(content)
     assert says in refusal(reader, path)
 
@@ -69,32 +111,33 @@ def test_hostile_content_is_one_sentence(
 def test_a_file_too_large_is_not_read_to_its_end(
     reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader[1], "LARGEST_BYTES", 4096)
-    path = tmp_path / "own.toml"
+    monkeypatch.setattr(reader.module, "LARGEST_BYTES", 4096)
+    path = tmp_path / f"own{reader.suffix}"
     path.write_bytes(b"#" * 4097)
-    assert "is larger than 4 KiB; give the TOML file of a " in refusal(reader, path)
-    endless = tmp_path / "endless.toml"
+    assert f"is larger than 4 KiB; give {reader.what}" in refusal(reader, path)
+    endless = tmp_path / f"endless{reader.suffix}"
     endless.symlink_to("/dev/zero")
     assert "is larger than 4 KiB" in refusal(reader, endless)
 
 
 def test_what_is_no_file_is_refused(reader: Reader, tmp_path: Path) -> None:
-    (tmp_path / "folder.toml").mkdir()
-    (tmp_path / "file.toml").write_text("")
+    suffix = reader.suffix
+    (tmp_path / f"folder{suffix}").mkdir()
+    (tmp_path / f"file{suffix}").write_text("")
     for name, says in (
-        ("none.toml", "no such file; check the path"),
-        ("file.toml/below.toml", "no such file; check the path"),
-        ("folder.toml", "cannot be read (Is a directory)"),
-        ("n" * 300 + ".toml", "cannot be read (File name too long)"),
+        ("none", "no such file; check the path"),
+        (f"file{suffix}/below", "no such file; check the path"),
+        ("folder", "cannot be read (Is a directory)"),
+        ("n" * 300, "cannot be read (File name too long)"),
     ):
-        assert says in refusal(reader, tmp_path / name)
+        assert says in refusal(reader, tmp_path / f"{name}{suffix}")
     with pytest.raises(InputFileError, match=r"cannot be read \(embedded null"):
-        reader[0](Path("a\0.toml"))
+        reader.read(Path(f"a\0{reader.suffix}"))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads anything")
 def test_a_file_that_may_not_be_read(reader: Reader, tmp_path: Path) -> None:
-    path = tmp_path / "own.toml"
+    path = tmp_path / f"own{reader.suffix}"
     path.touch(mode=0)
     assert "cannot be read (Permission denied)" in refusal(reader, path)
 
