@@ -28,6 +28,14 @@ BUNDLED = (
 )
 """Published tables that come with the package, in the order in which they are audited."""
 
+EXAMPLE = """\
+source,model,device,method,retained,tokens,decode_steps,prefill_ms,end_to_end_s,memory_GB,flops_T
+made-up,qwen2.5-omni-7b,l40s,full,1,4000,100,255,2.60,21,24.8
+made-up,qwen2.5-omni-7b,l40s,omnizip,0.45,4000,100,116,2.45,20,10.6
+made-up,qwen2.5-omni-7b,l40s,omnizip,0.35,4000,100,40,2.43,20,8.28
+"""
+"""A complete file: the form, with numbers that nobody published; one prefill is impossible."""
+
 LARGEST_BYTES = 16 * MEBI
 """A published table has tens of rows, a generated one maybe tens of thousands."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,8 +45,13 @@ def audit_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write audit.csv, audit.md and the figure to this folder."),
+        typer.Option(
+            "--out", help="Write tables/audit.csv, its figure and audit.md to this folder."
+        ),
     ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Only print a small FILE.csv to start from.")
+    ] = False,
     columns: Annotated[
         bool, typer.Option("--columns", help="Only list the columns that FILE.csv may have.")
     ] = False,
@@ -67,9 +73,12 @@ def audit_command(
 
     Example: `omnizip-cost audit`
     """
-    from omnizip_cost.audit import audit, bundled_claims, read_claims
+    from omnizip_cost.audit import EXAMPLE, audit, bundled_claims, read_claims
     from omnizip_cost.cost import load_convention
 
+    if example:
+        print(EXAMPLE, end="")
+        return
     if columns:
         print_columns()
         return
@@ -79,7 +88,8 @@ def audit_command(
     if file is not None and not findings:
         raise InputFileError(file, "no row holds a number to audit", "see --help for its columns")
     if out is not None:
-        write_audit(findings, out, "the bundled claims" if file is None else file.name)
+        written = write_audit(findings, out, "the bundled claims" if file is None else file.name)
+        print(*(f"wrote {path}" for path in written), sep="\n", file=sys.stderr)
     if not emit(findings, as_json=as_json, as_csv=as_csv):
         print_audit(findings, show_all=show_all, why=why or len(findings) <= _FEW)
 
@@ -101,21 +111,27 @@ def print_columns() -> None:
     )
 
 
-def write_audit(findings: Sequence[Finding], out: Path, what: str) -> None:
-    """Write the findings as a table, as a document, and as a figure where one can be drawn."""
+def write_audit(findings: Sequence[Finding], out: Path, what: str) -> list[Path]:
+    """Write the findings as a table, as a document, and as a figure where one can be drawn.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    from omnizip_cost.cli.publish import draw_figures
     from omnizip_cost.report import render_audit
     from omnizip_cost.results import write_table
     from omnizip_cost.results.tables import atomic_write_bytes
 
-    write_table(findings, out / "audit.csv")
-    figure = None
-    if any(row.share_of_peak is not None for row in findings):
-        from omnizip_cost.plotting import draw_all
-
-        draw_all(out, out, ["audit"], width="page")
-        figure = "audit.png"
-    text = render_audit(findings, what=what, figure=figure)
-    atomic_write_bytes(out / "audit.md", text.encode())
+    document = out / "audit.md"
+    table = write_table(findings, out / "tables" / "audit.csv")
+    drawn = any(row.share_of_peak is not None for row in findings)
+    figures = draw_figures(out, ["audit"], width="page") if drawn else []
+    picture = next((path for path in figures if path.suffix == ".png"), None)
+    figure = None if picture is None else picture.relative_to(out).as_posix()
+    atomic_write_bytes(document, render_audit(findings, what=what, figure=figure).encode())
+    return [document, table, *figures]
 
 
 def print_audit(findings: Sequence[Finding], *, show_all: bool, why: bool) -> None:

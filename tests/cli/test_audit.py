@@ -109,14 +109,14 @@ def test_tokens_device_and_a_convention_of_ones_own(
 def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "out"
     assert run(["audit", str(claims), "--out", str(out)]) == 0
-    capsys.readouterr()
-    assert {path.name for path in out.iterdir()} == {
-        "audit.csv",
-        "audit.md",
-        "audit.pdf",
-        "audit.png",
-        "audit.svg",
-    }
+    written = ["audit.md", "tables/audit.csv",
+               *(f"figures/audit.{suffix}" for suffix in ("pdf", "svg", "png"))]  # fmt: skip
+    captured = capsys.readouterr()
+    assert captured.out.startswith("What stands out of 4 numbers")
+    assert captured.err.splitlines() == [f"wrote {out / name}" for name in written]
+    assert sorted(path for path in out.rglob("*") if path.is_file()) == sorted(
+        out / name for name in written
+    )
     text = (out / "audit.md").read_text()
     assert text.startswith("# Published numbers held against physics: claims.csv\n")
     assert "| ours | 2 | 0 | 1 |" in text
@@ -125,9 +125,35 @@ def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsy
     )
     assert text.index("## What stands out") < text.index(stand) < text.index("## How to read it")
     assert "| impossible at n = 10,004 (assumed) |" in text
-    assert "(audit.png)" in text and "\n\n\n" not in text
+    assert "(figures/audit.png)" in text and "\n\n\n" not in text
     assert "- n = 10,004 is assumed: a guess." in text
-    assert len(list(csv.DictReader((out / "audit.csv").open()))) == 4
+    assert len(list(csv.DictReader((out / "tables" / "audit.csv").open()))) == 4
+
+
+def test_the_folder_is_one_that_figures_draws_from(
+    claims: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    out, drawn = tmp_path / "out", tmp_path / "drawn"
+    assert run(["audit", str(claims), "--out", str(out), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4  # what is written is told elsewhere
+    assert run(["figures", "audit", "--from", str(out), "--out", str(drawn)]) == 0
+    assert "audit.pdf" in capsys.readouterr().out
+    assert (drawn / "audit.pdf").is_file()
+
+
+def test_the_example_runs_as_it_is_printed(tmp_path: Path, capsys: Capture) -> None:
+    assert run(["audit", "--example"]) == 0
+    path = tmp_path / "mine.csv"
+    path.write_text(capsys.readouterr().out)
+    assert run(["audit", str(path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["quantity"] for row in rows} == {
+        "prefill", "end to end", "memory", "prefill speed-up", "end-to-end speed-up", "FLOPs"
+    }  # fmt: skip
+    assert {row["convention"] for row in rows if row["quantity"] == "FLOPs"} == {"eq9 (R = 100)"}
+    wrong = [row for row in rows if row["verdict"] == "impossible"]
+    assert [(row["quantity"], row["claimed"]) for row in wrong] == [("prefill", 40)]
+    assert wrong[0]["tokens_at_peak"] < 4_000
 
 
 def test_without_a_rate_there_is_no_figure(tmp_path: Path, capsys: Capture) -> None:
@@ -135,7 +161,7 @@ def test_without_a_rate_there_is_no_figure(tmp_path: Path, capsys: Capture) -> N
     path.write_text("model,memory_GB\nqwen2.5-omni-7b,30\n")
     assert run(["audit", str(path), "--out", str(tmp_path / "out")]) == 0
     assert "What stands out of 1 number: 1 plausible." in capsys.readouterr().out
-    assert {item.name for item in (tmp_path / "out").iterdir()} == {"audit.csv", "audit.md"}
+    assert {item.name for item in (tmp_path / "out").rglob("*.*")} == {"audit.csv", "audit.md"}
 
 
 @pytest.mark.parametrize(
