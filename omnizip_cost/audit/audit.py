@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from omnizip_cost.audit.claim import Claim
@@ -13,7 +14,7 @@ from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.speedups import speedup_findings
 from omnizip_cost.audit.times import time_findings
 from omnizip_cost.audit.work import case_of
-from omnizip_cost.cost import CONVENTIONS, Convention
+from omnizip_cost.cost import CONVENTIONS, Convention, require_conventions
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.hardware import load_device
 
@@ -23,7 +24,7 @@ def audit(
     *,
     tokens: int | None = None,
     device: str | None = None,
-    conventions: Sequence[Convention] = (),
+    conventions: Iterable[str | os.PathLike[str] | Convention] = (),
 ) -> list[Finding]:
     """Hold published numbers against physics, one finding per printed number.
 
@@ -37,8 +38,8 @@ def audit(
         assumption that came with them.
     device : str, optional
         Device of rows that state none.
-    conventions : sequence of Convention
-        Conventions to search besides the built-in ones.
+    conventions : iterable of str, path or Convention
+        Searched besides the built-in ones, which are always: names, TOML files, conventions.
 
     Returns
     -------
@@ -47,15 +48,16 @@ def audit(
 
     Raises
     ------
-    InvalidValueError, InputFileError
-        A length that is not positive; a model or device that is not known, with its line.
+    InvalidValueError, InputFileError, UnknownNameError
+        A length that is not positive; a model or device that is not known, with its line; a
+        convention that is not known, or two of one name that count differently.
     """
     if tokens is not None and (isinstance(tokens, bool) or tokens <= 0):
         raise InvalidValueError("audit", "tokens", "a positive whole number", tokens)
     if device is not None:
         load_device(device)
-    printed = flops_findings([case_of(claim) for claim in claims],
-                             [*CONVENTIONS.values(), *conventions])  # fmt: skip
+    searched = require_conventions([*CONVENTIONS, *conventions])
+    printed = flops_findings([case_of(claim) for claim in claims], list(searched.values()))
     cases = [case_of(_assume(claim, tokens, device)) for claim in claims]
     rows = Rows(cases)
     ratios = speedup_findings(cases, rows)

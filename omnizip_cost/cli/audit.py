@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from omnizip_cost.cli.inputs import parse_names
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 from omnizip_cost.errors import InputFileError
 from omnizip_cost.units import TERA, fixed
@@ -39,9 +40,16 @@ def audit_command(
         str | None,
         typer.Option("--device", help="Device of rows that state none: a name, or a TOML file."),
     ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(
+            "--convention",
+            metavar="NAME_OR_FILE,...",
+            help="Searched besides the built-in ones: TOML files of your own, with commas.",
+        ),
+    ] = None,
     convention_file: Annotated[
-        list[Path] | None,
-        typer.Option("--convention-file", help="A convention of yours (TOML), searched as well."),
+        list[Path] | None, typer.Option("--convention-file", hidden=True)
     ] = None,
     out: Annotated[
         Path | None,
@@ -74,7 +82,6 @@ def audit_command(
     Example: `omnizip-cost audit`
     """
     from omnizip_cost.audit import EXAMPLE, audit, bundled_claims, read_claims
-    from omnizip_cost.cost import load_convention
 
     if example:
         print(EXAMPLE, end="")
@@ -83,8 +90,9 @@ def audit_command(
         print_columns()
         return
     claims = bundled_claims() if file is None else read_claims(file)
-    own = [load_convention(path) for path in convention_file or ()]
-    findings = audit(claims, tokens=tokens, device=device, conventions=own)
+    own = [] if convention is None else parse_names("--convention", convention)
+    asked = [*own, *(convention_file or ())]
+    findings = audit(claims, tokens=tokens, device=device, conventions=asked)
     if file is not None and not findings:
         raise InputFileError(file, "no row holds a number to audit", "see --help for its columns")
     if out is not None:

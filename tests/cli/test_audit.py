@@ -10,7 +10,11 @@ import pytest
 
 from omnizip_cost.audit import COLUMNS, VERDICTS
 from omnizip_cost.cli.app import run
+from omnizip_cost.compression import make_plan
+from omnizip_cost.cost import count, total_flops
 from omnizip_cost.cost.convention_file import EXAMPLE
+from omnizip_cost.specs import load_spec
+from omnizip_cost.workload import bare_workload
 
 Capture = pytest.CaptureFixture[str]
 
@@ -96,14 +100,36 @@ def test_tokens_device_and_a_convention_of_ones_own(
 ) -> None:
     own = tmp_path / "mine.toml"
     own.write_text(EXAMPLE)
-    options = ["--tokens", "2000", "--device", "l4", "--convention-file", str(own), "--json"]
+    options = ["--tokens", "2000", "--device", "l4", "--convention", f"eq9,{own}", "--json"]
     assert run(["audit", str(claims), *options]) == 0
     rows = json.loads(capsys.readouterr().out)
     times = [row for row in rows if row["quantity"] == "prefill"]
     assert {(row["tokens"], row["tokens_from"]) for row in times} == {(2000, "given by --tokens")}
     assert {row["device"] for row in times} == {"rtx-a6000"}
     assert rows[-1]["tokens"] == 10_004  # stated, so --tokens leaves it
-    assert "none of the other 9 conventions does" in rows[-1]["reason"]
+    assert "none of the other 9 conventions does" in rows[-1]["reason"]  # eq9 is not there twice
+    assert run(["audit", str(claims), "--convention-file", str(own), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[-1]["reason"] == rows[-1]["reason"]
+
+
+def test_a_convention_of_ones_own_is_found_by_its_name(tmp_path: Path, capsys: Capture) -> None:
+    """Values that the example convention gives at n = 4,321, searched without a length."""
+    own, path = tmp_path / "mine.toml", tmp_path / "claims.csv"
+    own.write_text(EXAMPLE)
+    spec, work = load_spec("qwen2.5-omni-7b"), bare_workload(4_321)
+    lines = ["model,method,retained,flops_T"]
+    for retained in (1.0, 0.5, 0.25):
+        method = "full" if retained == 1 else "random"
+        plan = make_plan(method, work, spec, retained=None if retained == 1 else retained)
+        flops = total_flops(count(spec, plan, own, 0))
+        lines.append(f"{spec.name},{method},{retained},{flops / 1e12:.4f}")
+    path.write_text("\n".join(lines))
+    assert run(["audit", str(path), "--json"]) == 0
+    assert "mac-exact" not in capsys.readouterr().out
+    assert run(["audit", str(path), "--convention", str(own), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["tokens"] for row in rows} == {4_321}
+    assert {row["convention"] for row in rows} == {"mac-exact"}
 
 
 def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -171,6 +197,9 @@ def test_without_a_rate_there_is_no_figure(tmp_path: Path, capsys: Capture) -> N
         ("model,x\na,1\n", [], "unknown column 'x'"),
         (CLAIMS, ["--device", "a6000"], "unknown device 'a6000'"),
         (CLAIMS, ["--tokens", "-3"], "tokens must be a positive whole number"),
+        (CLAIMS, ["--convention", "none.toml"], "none.toml: no such file"),
+        (CLAIMS, ["--convention", "eq8"], "unknown convention 'eq8': did you mean eq9"),
+        (CLAIMS, ["--convention", ","], "--convention must be at least one name"),
         (CLAIMS, ["--convention-file", "none.toml"], "none.toml"),
         (CLAIMS, ["--json", "--csv"], "one of --json and --csv"),
     ],
