@@ -33,7 +33,7 @@ def parts(points: Sequence[tuple[Fraction, Fraction]]) -> tuple[Fraction, Fracti
     return fa - linear * a - quadratic * a**2, linear, quadratic
 
 
-def account(cases: Sequence[Case]) -> str:
+def sentences(cases: Sequence[Case]) -> str:
     """Sentences on rows of one model at three ratios; empty where they are not that."""
     valued = [case for case in cases if case.claim.flops_t is not None and case.lengths_open]
     points = sorted((_ratio(case), _flops_t(case)) for case in valued)

@@ -11,7 +11,7 @@ from omnizip_cost.compression import METHODS
 from omnizip_cost.units import KILO
 
 
-def identity(case: Case, quantity: str, claimed: float, unit: str) -> dict[str, Any]:
+def claim_columns(case: Case, quantity: str, claimed: float, unit: str) -> dict[str, Any]:
     """Columns of a finding that come from its claim."""
     claim = case.claim
     return {

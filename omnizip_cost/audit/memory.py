@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from omnizip_cost.audit.finding import IMPOSSIBLE, PLAUSIBLE, UNSTATED, Finding, Verdict
-from omnizip_cost.audit.identity import identity
+from omnizip_cost.audit.identity import claim_columns
 from omnizip_cost.audit.work import BYTES_PER_WEIGHT, Case
 from omnizip_cost.specs import parameter_counts
 from omnizip_cost.units import GIBI, GIGA
@@ -18,7 +18,7 @@ def memory_findings(case: Case) -> list[Finding]:
     claimed = case.claim.memory_gb
     if claimed is None:
         return []
-    said = identity(case, "memory", float(claimed), "GB")
+    said = claim_columns(case, "memory", float(claimed), "GB")
     capacity = None if case.device is None else case.claim.gpus * case.device.memory_bytes
     if capacity is not None and claimed.low * GIGA > capacity:
         reason = f"The card has {capacity / GIGA:.1f} GB ({capacity / GIBI:g} GiB)."

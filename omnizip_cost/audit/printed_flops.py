@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omnizip_cost.audit.finding import FOUND, PLAUSIBLE, UNSTATED, Finding, Verdict
-from omnizip_cost.audit.fixed_part import account
-from omnizip_cost.audit.identity import identity
+from omnizip_cost.audit.fixed_part import sentences
+from omnizip_cost.audit.identity import claim_columns
 from omnizip_cost.audit.search import Fit, fit, readings, worst_error
 from omnizip_cost.audit.work import Case
 from omnizip_cost.cost import Convention
@@ -49,9 +49,9 @@ def flops_findings(
 def _said(case: Case) -> dict[str, Any]:
     claim = case.claim
     if claim.flops_t is not None:
-        return identity(case, "FLOPs", float(claim.flops_t), "10^12")
+        return claim_columns(case, "FLOPs", float(claim.flops_t), "10^12")
     assert claim.flops_ratio_pct is not None
-    return identity(case, "FLOPs", float(claim.flops_ratio_pct), "% of full")
+    return claim_columns(case, "FLOPs", float(claim.flops_ratio_pct), "% of full")
 
 
 def _uncounted(case: Case) -> Finding:
@@ -71,7 +71,7 @@ def _searched(
     candidates = list(readings(cases, conventions))
     fits = [found for reading in candidates if (found := fit(cases, reading)) is not None]
     if not fits:
-        return UNSTATED, _nearest(values, conventions) + account(cases), nothing
+        return UNSTATED, _nearest(values, conventions) + sentences(cases), nothing
     names = ", ".join(found.reading.name for found in fits)
     free = sum(case.lengths_open for case in values)
     if free == len(values) == 1 and len(fits) > 1:

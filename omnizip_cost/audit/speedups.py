@@ -12,7 +12,7 @@ from omnizip_cost.audit.finding import (
     Finding,
     Verdict,
 )
-from omnizip_cost.audit.identity import identity, length_words
+from omnizip_cost.audit.identity import claim_columns, length_words
 from omnizip_cost.audit.printed import Printed
 from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.savings import saved_elsewhere
@@ -54,7 +54,7 @@ def _finding(case: Case, rows: Rows, quantity: str, time: str, column: str) -> F
     low = max(low for low, _ in ends)
     clash = low > min(high for _, high in ends)
     low = min(low for low, _ in ends) if clash else low
-    said = identity(case, quantity, round(claimed, 4), "x") | {"derived": printed is None}
+    said = claim_columns(case, quantity, round(claimed, 4), "x") | {"derived": printed is None}
     if not case.computable:
         verdict, reason = _open(case, low, claimed)
         return Finding(**said, verdict=verdict, reason=reason)

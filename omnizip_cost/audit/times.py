@@ -15,7 +15,7 @@ from omnizip_cost.audit.finding import (
     Finding,
     Verdict,
 )
-from omnizip_cost.audit.identity import cards, identity, in_seconds, length_words
+from omnizip_cost.audit.identity import cards, claim_columns, in_seconds, length_words
 from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.savings import reading
 from omnizip_cost.audit.work import (
@@ -77,7 +77,7 @@ def least_seconds(case: Case, tokens: int | None, steps: int, share: Fraction) -
 
 
 def _finding(case: Case, time: Timed, rows: Rows) -> Finding:
-    said = identity(case, time.quantity, time.claimed, time.unit)
+    said = claim_columns(case, time.quantity, time.claimed, time.unit)
     about = ""
     if case.claim.timed == "total" and time.quantity == "prefill":
         about = f"{WHOLE_ITEM}, encoders included: no prefill time to compare with. "
