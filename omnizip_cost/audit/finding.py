@@ -44,19 +44,19 @@ but those five, and with any other kernel, it is an assumption.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding(FlatRow):
-    """One printed number of one claim, held against what it needs."""
+    """One printed number of one claim, held against what it needs; None where nothing is said."""
 
     source: str
     place: str
     """File and line of the claim."""
     model: str
     device: str | None
-    device_from: str
-    """Why the device is assumed; empty where it is stated, or open."""
+    device_from: str | None
+    """Why the device is assumed; None where it is stated, or open."""
     gpus: int
     method: str
     retained: float | None
-    benchmark: str
+    benchmark: str | None
     quantity: str
     """``prefill``, ``end to end``, ``memory``, ``prefill speed-up``, ``end-to-end speed-up`` or
     ``FLOPs``."""
@@ -66,12 +66,13 @@ class Finding(FlatRow):
     """Whether the number is not printed but made of two printed times."""
     tokens: int | None
     """n before compression, stated or assumed or found; None where it is open."""
-    tokens_from: str
-    """``stated``, ``found by this search``, or why it is assumed; empty where it is open."""
-    assumed: str = ""
+    tokens_from: str | None
+    """``stated``, ``found by this search``, or why it is assumed; None where it is open."""
+    assumed: str | None = None
     """Which of ``n``, ``device``, ``method``, ``dtype`` the verdict needs though its source does
-    not state them with the row, joined by commas. The dtype is then bf16, as models are published;
-    a method that is not known here drops its tokens before the first layer."""
+    not state them with the row, joined by commas; see :meth:`assumes`. The dtype is then bf16, as
+    models are published; a method that is not known here drops its tokens before the first layer.
+    """
     hardware_flops: int | None = None
     """Least work, under `hardware`: causal pairs, grouped keys, logits of one position."""
     torch_flops: int | None = None
@@ -84,19 +85,19 @@ class Finding(FlatRow):
     bound: float | None = None
     """Limit of the claimed number, in its unit: least time or memory; largest speed-up at which
     compressed and full run have one rate."""
-    bound_by: str = ""
+    bound_by: str | None = None
     """``work``, ``bytes``, ``weights`` or ``work ratio``."""
     tokens_at_peak: int | None = None
     """Largest n at which a time can be met at the full dense peak; 0: at none."""
     tokens_at_attainable: int | None = None
     """The same at :data:`ATTAINABLE_SHARE` of it."""
-    note: str = ""
+    note: str | None = None
     """What the claim's table says besides."""
-    convention: str = ""
+    convention: str | None = None
     """Conventions under which printed FLOPs come out to the last digit."""
     verdict: Verdict
     reason: str
-    remark: str = ""
+    remark: str | None = None
     """What follows besides and should be seen whatever the verdict: what other columns of the same
     table imply of this number, or an allowance that the verdict rests on."""
 
@@ -109,7 +110,11 @@ class Finding(FlatRow):
     @property
     def hangs_on_length(self) -> bool:
         """Whether the verdict is about a length that is assumed, and another would change it."""
-        return "n" in self.assumed.split(", ") and bool(self.tokens_at_peak)
+        return self.assumes("n") and bool(self.tokens_at_peak)
+
+    def assumes(self, fact: str) -> bool:
+        """Whether ``n``, ``device``, ``method`` or ``dtype`` is among what is assumed."""
+        return fact in (self.assumed or "").split(", ")
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -119,11 +124,11 @@ class Finding(FlatRow):
             said += (f"n = {self.tokens:,} is assumed: {self.tokens_from}.",)
         if self.device_from:
             said += (f"{self.device} is assumed: {self.device_from}.",)
-        if "method" in self.assumed:
+        if self.assumes("method"):
             said += (
                 f"{self.method} is taken to drop its tokens before the first layer: no method of "
                 "that name is known here.",
             )
-        if "dtype" in self.assumed:
+        if self.assumes("dtype"):
             said += ("Weights in bf16 are assumed, as the models are published.",)
         return said

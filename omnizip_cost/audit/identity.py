@@ -19,18 +19,18 @@ def claim_columns(case: Case, quantity: str, claimed: float, unit: str) -> dict[
         "place": claim.place,
         "model": claim.model,
         "device": claim.device,
-        "device_from": claim.device_from,
+        "device_from": claim.device_from or None,
         "gpus": claim.gpus,
         "method": claim.method,
         "retained": claim.retained,
-        "benchmark": claim.benchmark,
+        "benchmark": claim.benchmark or None,
         "quantity": quantity,
         "claimed": claimed,
         "unit": unit,
         "tokens": claim.tokens,
-        "note": claim.note,
-        "assumed": ", ".join(_assumed(case, quantity)),
-        "tokens_from": claim.tokens_from or ("" if claim.tokens is None else STATED),
+        "note": claim.note or None,
+        "assumed": ", ".join(_assumed(case, quantity)) or None,
+        "tokens_from": claim.tokens_from or (None if claim.tokens is None else STATED),
     }
 
 

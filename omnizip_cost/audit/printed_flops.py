@@ -64,7 +64,7 @@ def _searched(
     cases: Sequence[Case], conventions: Sequence[Convention]
 ) -> tuple[Verdict, str, dict[str, Any]]:
     """Search one group; return verdict, reason, and the columns it settles."""
-    nothing: dict[str, Any] = {"convention": ""}
+    nothing: dict[str, Any] = {"convention": None}
     values = [case for case in cases if case.claim.flops_t is not None]
     if not values:
         return UNSTATED, "Ratios alone, without one printed value, settle no convention.", nothing

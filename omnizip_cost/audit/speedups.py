@@ -106,22 +106,22 @@ def _weighed(case: Case, tokens: int, convention: str, attention: Fraction) -> F
     return flops + (attention - 1) * case.attention_flops(tokens, convention)
 
 
-def _judge(case: Case, low: Fraction, limit: Fraction) -> tuple[Verdict, str, str]:
+def _judge(case: Case, low: Fraction, limit: Fraction) -> tuple[Verdict, str, str | None]:
     """Judge the least speed-up that is printed so: verdict, reason, remark."""
     if low > limit:
         return UNSTATED, (
             f"At one rate no length gives more than {float(limit):.2f} (attention's pairs alone): "
             "the full run used the card worse than the compressed one, as where it ran short of "
             "memory or fell back to slower kernels."
-        ), ""  # fmt: skip
+        ), None  # fmt: skip
     if low <= 1:
-        return PLAUSIBLE, "Not faster than full tokens: no limit is near.", ""
+        return PLAUSIBLE, "Not faster than full tokens: no limit is near.", None
     if not case.lengths_open:
         return _judge_at_length(case, low)
     short = _too_short(case, low)
     if not short:
-        return PLAUSIBLE, "Any length gives this ratio of work.", ""
-    return UNSTATED, f"No token count is given; it takes n = {_from(short)} at least.", ""
+        return PLAUSIBLE, "Any length gives this ratio of work.", None
+    return UNSTATED, f"No token count is given; it takes n = {_from(short)} at least.", None
 
 
 def _too_short(case: Case, low: Fraction) -> int:
@@ -130,14 +130,14 @@ def _too_short(case: Case, low: Fraction) -> int:
     return most_tokens(lambda n: max(work_ratios(case, n, most)) < low, least=LEAST_TOKENS)
 
 
-def _judge_at_length(case: Case, low: Fraction) -> tuple[Verdict, str, str]:
+def _judge_at_length(case: Case, low: Fraction) -> tuple[Verdict, str, str | None]:
     causal, built = work_ratios(case)
     exact = (
         f"At {length_words(case)} the work is {float(causal):.2f} (causal pairs) to "
         f"{float(built):.2f} (all pairs) times less"
     )
     if low <= max(causal, built):
-        return PLAUSIBLE, f"{exact}.", ""
+        return PLAUSIBLE, f"{exact}.", None
     least, most = (max(work_ratios(case, attention=cost)) for cost in ATTENTION_COSTS)
     costs = " to ".join(f"{float(cost):.2f}" for cost in ATTENTION_COSTS)
     slower = (
@@ -149,11 +149,11 @@ def _judge_at_length(case: Case, low: Fraction) -> tuple[Verdict, str, str]:
         remark = f"More than the work alone gives, but within what attention allows: {slower}."
         return PLAUSIBLE, f"{exact}.", remark
     if case.claim.layer_tokens:
-        return UNSTATED, f"{exact}. More is claimed; {slower}.", ""
+        return UNSTATED, f"{exact}. More is claimed; {slower}.", None
     return UNSTATED, (
         f"{exact}. More is claimed; {slower}. It takes n = {_from(_too_short(case, low))}, or a "
         "full run that used the card worse than the compressed one."
-    ), ""  # fmt: skip
+    ), None  # fmt: skip
 
 
 def _from(short: int) -> str:

@@ -134,7 +134,7 @@ def _lengths(rows: Sequence[Finding]) -> str:
     lengths = {row.tokens for row in rows}
     if len(lengths) != 1 or None in lengths:
         return ""
-    assumed = " (assumed)" if any("n" in row.assumed.split(", ") for row in rows) else ""
+    assumed = " (assumed)" if any(row.assumes("n") for row in rows) else ""
     return f" at n = {rows[0].tokens:,}{assumed}"
 
 

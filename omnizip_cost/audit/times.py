@@ -103,7 +103,9 @@ def _finding(case: Case, time: Timed, rows: Rows) -> Finding:
         remark = reading(case, rows, verdict)
     else:
         remark = "" if left else _after_prefill(case, time, one_card=True)
-    return Finding(**said, **facts, verdict=verdict, reason=f"{about}{reason}{left}", remark=remark)
+    return Finding(
+        **said, **facts, verdict=verdict, reason=f"{about}{reason}{left}", remark=remark or None
+    )
 
 
 def _rates(case: Case, time: Timed) -> dict[str, Any]:

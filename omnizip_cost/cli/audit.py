@@ -211,7 +211,7 @@ def _line(same: Sequence[Finding], notes: dict[str, int], *, why: bool) -> tuple
     number = notes.setdefault(text, len(notes) + 1) if why and _has_note(row) else None
     several = len(same) > 1
     models = list(dict.fromkeys(member.model for member in same))
-    what = f"{row.quantity} {row.benchmark}".strip()
+    what = row.quantity if row.benchmark is None else f"{row.quantity} {row.benchmark}"
     rate = row.implied_flop_per_s
     return (
         " ".join(models),
@@ -249,5 +249,5 @@ def _claimed(row: Finding) -> str:
     return f"({row.claimed:,.3g}{unit})" if row.derived else f"{row.claimed:,.5g}{unit}"
 
 
-def _sentence(note: str) -> str:
+def _sentence(note: str | None) -> str:
     return f"{note[0].upper()}{note[1:]}." if note else ""

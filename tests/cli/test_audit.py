@@ -90,6 +90,9 @@ def test_rows_are_flat_and_alike_as_json_and_csv(claims: Path, capsys: Capture) 
     assert len(rows) == 4
     assert {row["verdict"] for row in rows} <= set(VERDICTS)
     assert not any(isinstance(value, (list, dict)) for row in rows for value in row.values())
+    assert not any(value == "" for row in rows for value in row.values())
+    assert [row["device_from"] for row in rows] == [None] * 4
+    assert [row["convention"] for row in rows] == [None, None, None, "eq9 (R = 100)"]
     assert run(["audit", str(claims), "--csv"]) == 0
     table = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row["reason"] for row in table] == [row["reason"] for row in rows]

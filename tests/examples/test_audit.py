@@ -381,7 +381,7 @@ def test_a_convention_of_ones_own_is_searched_too() -> None:
     plan = oz.plan("full", oz.bare_workload(3_000), spec)
     value = oz.total_flops(oz.count(spec, plan, own, 100)) / 1e12
     claim = _claim(tokens=3_000, decode_steps=100, flops_t=Printed.of(f"{value:.5f}"))
-    assert audit([claim])[0].convention == ""
+    assert audit([claim])[0].convention is None
     assert audit([claim], conventions=[own])[0].convention == "mine (R = 100)"
 
 

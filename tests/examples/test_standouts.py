@@ -61,7 +61,7 @@ def test_the_strongest_finding_is_said_first(claim: Claim, counts: str, says: st
 
 def test_a_verdict_at_an_assumed_length_is_marked_and_one_at_any_length_is_not() -> None:
     rows = audit([FAST, replace(FAST, tokens_from="", dtype="bf16")])
-    assert [row.assumed for row in rows] == ["n, dtype", ""]
+    assert [row.assumed for row in rows] == ["n, dtype", None]
     assert verdict_counts(rows) == "2 impossible (1 at an assumed n)"
     assert any("bf16 are assumed" in said for said in rows[0].assumptions)
     assert not audit([replace(FAST, prefill_ms=Printed.of("9"))])[0].hangs_on_length
@@ -82,10 +82,10 @@ def test_a_close_miss_names_the_clock_and_the_type_that_would_do() -> None:
 def test_where_an_unknown_method_drops_its_tokens_is_assumed() -> None:
     kept = replace(FAST, tokens_from="", dtype="bf16", retained=0.5, prefill_ms=Printed.of("900"))
     (known,), (unknown,) = (audit([replace(kept, method=name)]) for name in ("omnizip", "flashvid"))
-    assert (known.assumed, unknown.assumed) == ("", "method")
+    assert (known.assumed, unknown.assumed) == (None, "method")
     assert unknown.hardware_flops == known.hardware_flops
     (said,) = unknown.assumptions
     assert said.startswith("flashvid is taken to drop its tokens before the first layer")
     layered = replace(kept, method="flashvid", retained=None, tokens=None,
                       layer_tokens="14x4000+14x2000")  # fmt: skip
-    assert audit([layered])[0].assumed == ""
+    assert audit([layered])[0].assumed is None
