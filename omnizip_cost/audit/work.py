@@ -19,7 +19,7 @@ from omnizip_cost.cost import (
 )
 from omnizip_cost.errors import InputFileError, OmnizipCostError
 from omnizip_cost.hardware import Device, load_device
-from omnizip_cost.specs import ModelSpec, load_spec, parameter_counts
+from omnizip_cost.specs import ModelSpec, load_spec, weights_read_per_pass
 from omnizip_cost.workload import bare_workload
 
 LEAST = "hardware"
@@ -83,7 +83,7 @@ class Case:
     def pass_bytes(self) -> int:
         """Bytes of the weights that one forward pass must read at least once."""
         assert self.spec is not None
-        return BYTES_PER_WEIGHT[self.dtype] * weights_per_pass(self.spec)
+        return BYTES_PER_WEIGHT[self.dtype] * weights_read_per_pass(self.spec)
 
     @property
     def length(self) -> int | None:
@@ -179,25 +179,6 @@ def product_type(device: Device, dtype: str) -> str:
 def device_peak(device: Device, dtype: str) -> int:
     """Highest dense peak that products of weights of this type can run at."""
     return device.peak(product_type(device, dtype))
-
-
-def weights_per_pass(spec: ModelSpec) -> int:
-    """Weights that a pass of the decoder reads: its layers and its head, no embedding table.
-
-    Of a mixture of experts one token's experts: a longer prompt reads more of them.
-    """
-    text = spec.text
-    parts = parameter_counts(spec)
-    read = parts["text_model"]
-    if not text.tied_embeddings:
-        read += parts["lm_head"] - text.vocab_size * text.hidden_size
-    if text.experts is not None:
-        sparse = text.layers - len(text.experts.dense_layers)
-        idle = text.experts.experts - text.experts.experts_per_token
-        read -= (
-            sparse * idle * text.ffn_matrices * text.hidden_size * text.experts.intermediate_size
-        )
-    return read
 
 
 def most_tokens(affords: Callable[[int], bool], *, least: int = 1) -> int:

@@ -1,7 +1,7 @@
 """What a model *is*: sizes and token ids, read from a published ``config.json``."""
 
 from omnizip_cost.specs.load import bundled_names, bundled_source, load_spec, spec_from_config
-from omnizip_cost.specs.parameters import parameter_counts
+from omnizip_cost.specs.parameters import parameter_counts, weights_read_per_pass
 from omnizip_cost.specs.spec import (
     AudioEncoderSpec,
     DecoderSpec,
@@ -31,4 +31,5 @@ __all__ = [
     "parameter_counts",
     "require_thinker",
     "spec_from_config",
+    "weights_read_per_pass",
 ]

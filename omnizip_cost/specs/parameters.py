@@ -50,6 +50,33 @@ def parameter_counts(spec: ModelSpec) -> dict[str, int]:
     return {**parts, "total": sum(parts.values())}
 
 
+def weights_read_per_pass(spec: ModelSpec) -> int:
+    """Count the weights that one pass of the decoder and its head must read at least once.
+
+    Layers, norms and the head, which is as large as the embedding table whether tied to it or not;
+    of the table itself a pass looks up single rows. Of a mixture of experts the router and one
+    token's experts: a longer prompt reads more of them.
+
+    Returns
+    -------
+    int
+        Weights, not bytes.
+
+    Examples
+    --------
+    >>> from omnizip_cost.specs import load_spec
+    >>> weights_read_per_pass(load_spec("qwen2.5-omni-7b"))
+    7070619136
+    """
+    text, experts = spec.text, spec.text.experts
+    if experts is None:
+        return text_model(text)
+    sparse_layers = text.layers - len(experts.dense_layers)
+    one_expert = text.ffn_matrices * text.hidden_size * experts.intermediate_size
+    idle = experts.experts - experts.experts_per_token
+    return text_model(text) - sparse_layers * idle * one_expert
+
+
 def _linear(inputs: int, outputs: int, *, bias: bool = True) -> int:
     return inputs * outputs + (outputs if bias else 0)
 

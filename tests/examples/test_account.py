@@ -18,7 +18,7 @@ from omnizip_cost.cost.account import AccountRow, account
 from omnizip_cost.cost.executed import executed_listing
 from omnizip_cost.cost.rows import counted_ops
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.specs import ThinkerSpec, parameter_counts
+from omnizip_cost.specs import ThinkerSpec, parameter_counts, weights_read_per_pass
 from omnizip_cost.workload.workload import VideoSettings, Workload
 
 SPEC = oz.load_spec("qwen2.5-omni-7b")
@@ -113,19 +113,41 @@ def test_encoders_of_a_family_that_is_not_listed_are_unknown_and_named() -> None
     assert "audio_encoder, vision_encoder (the encoders of family qwen2 are not listed)" in notes
 
 
-def test_an_ideal_decode_step_reads_every_weight_once() -> None:
-    """All weights of decoder and head but norms and the embedding's other rows, and the cache."""
-    text, n = SPEC.text, BARE.tokens
-    rows = account(SPEC, _plan("full", BARE), "hardware", STEPS)
+@pytest.mark.parametrize(
+    ("model", "tied"),
+    [
+        ("qwen2.5-omni-7b", False),
+        ("qwen2.5-omni-3b", True),
+        ("qwen3-omni-30b-a3b", False),
+    ],
+)
+def test_an_ideal_decode_step_reads_every_weight_once(model: str, tied: bool) -> None:
+    """What a pass must read by the spec, but norms; then the cache and what each product takes."""
+    spec = oz.load_spec(model)
+    spec = replace(spec, text=replace(spec.text, tied_embeddings=tied))
+    text, experts, n = spec.text, spec.text.experts, BARE.tokens
+    rows = account(spec, _plan("full", BARE, spec), "hardware", STEPS)
     decode = [row for row in rows if row.phase == "decode" and row.operator != "embedding"]
-    parts = parameter_counts(SPEC)
-    norms = (2 * text.layers + 1) * text.hidden_size
-    weights = parts["text_model"] + parts["lm_head"] - text.vocab_size * text.hidden_size - norms
+    of_heads = 2 * text.head_dim if text.qk_norm else 0
+    norms = text.layers * (2 * text.hidden_size + of_heads) + text.hidden_size
+    into_ffn, inside = text.hidden_size, text.intermediate_size
+    if experts is not None:  # the router takes the token, too
+        into_ffn, inside = 2 * into_ffn, experts.experts_per_token * experts.intermediate_size
     cache = sum(n + i for i in range(1, STEPS + 1)) * 2 * text.kv_width * text.layers
-    inputs = text.layers * (2 * text.hidden_size + 2 * text.query_width + text.intermediate_size)
+    inputs = text.layers * (text.hidden_size + 2 * text.query_width + into_ffn + inside)
     activations = STEPS * (inputs + text.hidden_size)
-    assert sum(row.bytes_read or 0 for row in decode) == 2 * (STEPS * weights + cache + activations)
-    assert sum(row.kernels or 0 for row in decode) == STEPS * (5 * text.layers + 1)
+    weights = STEPS * (weights_read_per_pass(spec) - norms)
+    assert sum(row.bytes_read or 0 for row in decode) == 2 * (weights + cache + activations)
+    products = 5 if experts is None else 6
+    assert sum(row.kernels or 0 for row in decode) == STEPS * (products * text.layers + 1)
+
+
+def test_a_pass_reads_all_layers_and_a_head_but_no_table_and_no_idle_expert() -> None:
+    seven, sparse = SPEC, oz.load_spec("qwen3-omni-30b-a3b")
+    parts = parameter_counts(seven)
+    table = seven.text.vocab_size * seven.text.hidden_size
+    assert weights_read_per_pass(seven) == parts["text_model"] + parts["lm_head"] - table
+    assert weights_read_per_pass(sparse) < weights_read_per_pass(seven) / 2
 
 
 @pytest.mark.parametrize("model", ["qwen2.5-omni-7b", "qwen3-omni-30b-a3b"])
