@@ -132,3 +132,28 @@ def test_the_readme_shows_the_demos_rows(capsys: pytest.CaptureFixture[str]) -> 
     assert len(shown) == 6
     assert all(line in readme for line in shown)
     assert all(abs(row.error_exact or 0) < 0.15 for row in compared)
+
+
+SWEEP = ROOT / "analysis" / "measurements" / "cpu-sweep" / "bench.json"
+
+
+def test_the_readme_shows_how_fast_grids_are() -> None:
+    readme = (ROOT / "README.md").read_text()
+    kept = json.loads(SWEEP.read_text())
+    assert kept["agreement"] == {"sampled": 200, "exact": 200, "equal": 200}
+    rows = {row["case"]: row for row in kept["rows"]}
+    for row in rows.values():
+        assert row["configurations_per_s"] == pytest.approx(
+            row["configurations"] / median(row["samples_s"])
+        )
+    for words, case, form, ratio in (
+        ("every column in memory, one thread", "broad: columns, 1 thread", ",.0f", ",.0f"),
+        ("every column in memory, two threads", "broad: columns, 2 threads", ",.0f", ",.0f"),
+        ("written to Parquet", "broad: Parquet", ",.0f", ",.0f"),
+        ("one at a time (`plan`, `count`)", "one at a time", ",.0f", ",.0f"),
+        ("calflops, prefill alone", "calflops", ".2f", ".4f"),
+        ("FlopCounterMode on meta, prefill alone", "FlopCounterMode, meta", ".2f", ".4f"),
+    ):
+        row = rows[case]
+        cells = [words, f"{row['configurations_per_s']:{form}}", f"{row['times_scalar']:{ratio}}"]
+        assert f"| {' | '.join(cells)} |" in readme
