@@ -85,7 +85,9 @@ class MeasurementStore:
     def frame(self) -> pd.DataFrame:
         """Return the rows as a data frame, one column per field (empty when nothing is stored)."""
         whole = {pa.int64(): pd.Int64Dtype()}
-        frame: pd.DataFrame = _table(self.rows()).to_pandas(types_mapper=whole.get)
+        frame: pd.DataFrame = _table(self.rows()).to_pandas(
+            types_mapper=whole.get, use_threads=False
+        )
         return frame
 
     def done_keys(self, *, samples: int = 1) -> frozenset[CellKey]:
