@@ -205,7 +205,7 @@ def _is_list(value: object) -> bool:
 def _arrow(path: Path, data: bytes) -> pa.Table:
     """Read without Arrow's threads: a short command that ends beside one of them aborts."""
     try:
-        return pq.read_table(io.BytesIO(data), use_threads=False, pre_buffer=False)
+        return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise InputFileError(path, f"is not a whole Parquet file ({_first_line(error)})") from None
 
