@@ -46,8 +46,8 @@ from omnizip_cost.profiling.environment import (
 )
 from omnizip_cost.specs import ModelSpec, load_spec, require_thinker
 from omnizip_cost.sweep import Block, Grid, blocks, make_grid
-from omnizip_cost.sweep.columns import box_blocks
 from omnizip_cost.sweep.folder import sweep
+from omnizip_cost.sweep.table import box_blocks
 
 CONVENTIONS = ("eq9", "torch", "hardware")
 RETAINED = np.arange(1, 21) / 20

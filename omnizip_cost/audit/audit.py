@@ -13,7 +13,7 @@ from omnizip_cost.audit.printed_flops import flops_findings
 from omnizip_cost.audit.rows import Rows
 from omnizip_cost.audit.speedups import speedup_findings
 from omnizip_cost.audit.times import time_findings
-from omnizip_cost.audit.work import case_of
+from omnizip_cost.audit.work import Case, case_of
 from omnizip_cost.cost import CONVENTIONS, Convention, require_conventions
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.hardware import load_device
@@ -57,8 +57,9 @@ def audit(
     if device is not None:
         load_device(device)
     searched = require_conventions([*CONVENTIONS, *conventions])
-    printed = flops_findings([case_of(claim) for claim in claims], list(searched.values()))
-    cases = [case_of(_assume(claim, tokens, device)) for claim in claims]
+    stated = [case_of(claim) for claim in claims]
+    printed = flops_findings(stated, list(searched.values()))
+    cases = [_assume(case, tokens, device) for case in stated]
     rows = Rows(cases)
     ratios = speedup_findings(cases, rows)
     findings: list[Finding] = []
@@ -70,11 +71,12 @@ def audit(
     return findings
 
 
-def _assume(claim: Claim, tokens: int | None, device: str | None) -> Claim:
+def _assume(case: Case, tokens: int | None, device: str | None) -> Case:
     """Fill in what the caller says of a row that does not say it."""
+    claim = case.claim
     stated = claim.tokens is not None and not claim.tokens_from
     if tokens is not None and not stated and not claim.layer_tokens:
         claim = replace(claim, tokens=tokens, tokens_from="given by --tokens")
     if device is not None and claim.device is None:
         claim = replace(claim, device=device, device_from="given by --device")
-    return claim
+    return case if claim is case.claim else case_of(claim)

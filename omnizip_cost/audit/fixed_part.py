@@ -35,7 +35,7 @@ def parts(points: Sequence[tuple[Fraction, Fraction]]) -> tuple[Fraction, Fracti
 
 def sentences(cases: Sequence[Case]) -> str:
     """Sentences on rows of one model at three ratios; empty where they are not that."""
-    valued = [case for case in cases if case.claim.flops_t is not None and case.lengths_open]
+    valued = [case for case in cases if case.claim.flops_t is not None and case.length is None]
     points = sorted((_ratio(case), _flops_t(case)) for case in valued)
     one_model = len({case.claim.model for case in valued}) == 1
     if len(points) != 3 or len({ratio for ratio, _ in points}) != 3 or not one_model:

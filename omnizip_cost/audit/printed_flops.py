@@ -38,7 +38,7 @@ def flops_findings(
                 findings[index] = [_uncounted(case)]
                 continue
             said = _said(case)
-            if case.lengths_open and "tokens" in columns:
+            if case.length is None and "tokens" in columns:
                 said |= {"tokens": columns["tokens"], "tokens_from": FOUND}
             findings[index] = [
                 Finding(**said, convention=columns["convention"], verdict=verdict, reason=reason)
@@ -73,7 +73,7 @@ def _searched(
     if not fits:
         return UNSTATED, _nearest(values, conventions) + sentences(cases), nothing
     names = ", ".join(found.reading.name for found in fits)
-    free = sum(case.lengths_open for case in values)
+    free = sum(case.length is None for case in values)
     if free == len(values) == 1 and len(fits) > 1:
         at = "; ".join(f"{found.reading.name} at {_lengths(found)}" for found in fits)
         return UNSTATED, f"One value without its length fits many conventions: {at}.", nothing

@@ -21,7 +21,7 @@ class Rows:
         for case in cases:
             claim = case.claim
             self._alike[claim.setting].append(case)
-            if claim.full and claim.prefill_ms is not None and not case.lengths_open:
+            if claim.full and claim.prefill_ms is not None and case.length is not None:
                 self._timed[*claim.setting[:3], claim.timed].append(case)
 
     def alike(self, case: Case) -> Sequence[Case]:

@@ -95,7 +95,7 @@ def _speedup(printed: Printed | None, whole: Printed, mine: Printed) -> Span:
 
 def cache_seconds(case: Case) -> Fraction | None:
     """Time that the shorter cache spares one decode step at the cards' bandwidth; None: open."""
-    if not case.computable or case.lengths_open or case.device is None:
+    if not case.computable or case.length is None or case.device is None:
         return None
     whole = case.without_compression().cache_bytes(case.length)
     return (whole - case.cache_bytes()) / case.bandwidth_bytes_per_s
@@ -143,8 +143,8 @@ def _decode(case: Case, saving: Saving) -> str:
 def reading(case: Case, rows: Rows, verdict: Verdict) -> str:
     """Say which full prefill the items' savings and the prefill speed-ups imply together.
 
-    Only of a full row, and where some row of its setting saves more than its prefill: "verdict" is
-    the one on the printed prefill.
+    Only of a full row, and where some row of its setting saves more than its prefill; ``verdict``
+    is the one on the printed prefill.
     """
     claim = case.claim
     if not claim.full or claim.prefill_ms is None or claim.end_to_end_s is None:
@@ -193,7 +193,7 @@ def _beside(case: Case, span: Span, prefill: Printed, item: Printed, verdict: Ve
 
 def _rates(case: Case, span: Span) -> str:
     """Rate and share of the peak over a span of times; nothing where the length is open."""
-    if case.lengths_open or not case.computable:
+    if case.length is None or not case.computable:
         return ""
     work = case.flops()
     slow, fast = (float(work / time / TERA) for time in (span.high, span.low))

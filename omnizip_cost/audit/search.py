@@ -67,7 +67,7 @@ def fit(cases: Sequence[Case], reading: Reading) -> Fit | None:
         return None
     first, last = ends
     ratios = [case for case in cases if case.claim.flops_ratio_pct is not None]
-    moving = any(case.lengths_open for case in cases)
+    moving = any(case.length is None for case in cases)
     if not ratios or last - first > MOST_LENGTHS:
         return Fit(reading=reading, first=first if moving else None, last=last if moving else None)
     for kind in ("rounded FLOPs", "exact FLOPs"):
@@ -91,10 +91,10 @@ def interval(cases: Sequence[Case], reading: Reading) -> tuple[int, int] | None:
     valued = [case for case in cases if case.claim.flops_t is not None]
     for case in valued:
         assert case.claim.flops_t is not None
-        if not case.lengths_open and not _holds(case.claim.flops_t, reading.flops(case, None)):
+        if case.length is not None and not _holds(case.claim.flops_t, reading.flops(case, None)):
             return None
     moving = sorted(
-        (case for case in valued if case.lengths_open), key=lambda case: -_printed(case).value
+        (case for case in valued if case.length is None), key=lambda case: -_printed(case).value
     )
     if not moving:
         return 1, 1
@@ -140,7 +140,7 @@ def _ratio_holds(
     if full is None:
         return True
     part, whole = (
-        Fraction(reading.flops(c, tokens if c.lengths_open else None), TERA) for c in (case, full)
+        Fraction(reading.flops(c, tokens if c.length is None else None), TERA) for c in (case, full)
     )
     if kind == "rounded FLOPs":
         unit = 2 * (full.claim.flops_t or case.claim.flops_t or printed).half
@@ -155,14 +155,14 @@ def _is_full_of(other: Case, case: Case) -> bool:
 def worst_error(cases: Sequence[Case], reading: Reading) -> tuple[float, int | None]:
     """Largest signed relative error of a reading, at the length that meets the largest value."""
     valued = [case for case in cases if case.claim.flops_t is not None]
-    moving = [case for case in valued if case.lengths_open]
+    moving = [case for case in valued if case.length is None]
     length = None
     if moving:
         anchor = max(moving, key=lambda case: _printed(case).value)
         target = ceil(_printed(anchor).value * TERA)
         length = min(_first(reading, anchor, 1, MOST_TOKENS, at_least=target), MOST_TOKENS)
     errors = [
-        float(reading.flops(case, length if case.lengths_open else None) / TERA
+        float(reading.flops(case, length if case.length is None else None) / TERA
               / _printed(case).value) - 1
         for case in valued
     ]  # fmt: skip

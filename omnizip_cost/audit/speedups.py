@@ -116,7 +116,7 @@ def _judge(case: Case, low: Fraction, limit: Fraction) -> tuple[Verdict, str, st
         ), None  # fmt: skip
     if low <= 1:
         return PLAUSIBLE, "Not faster than full tokens: no limit is near.", None
-    if not case.lengths_open:
+    if case.length is not None:
         return _judge_at_length(case, low)
     short = _too_short(case, low)
     if not short:

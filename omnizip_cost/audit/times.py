@@ -87,7 +87,7 @@ def _finding(case: Case, time: Timed, rows: Rows) -> Finding:
         reason = f"{about}The {missing} is not stated, so no work can be computed.{longer}"
         return Finding(**said, verdict=UNSTATED, reason=reason)
     facts: dict[str, Any] = {}
-    if not case.lengths_open:
+    if case.length is not None:
         facts = _rates(case, time)
     if case.device is None:
         verdict, reason = _without_device(case, time)
@@ -147,7 +147,7 @@ def _judge(case: Case, time: Timed, facts: dict[str, Any]) -> tuple[Verdict, str
             f"{in_seconds(needed)} at {cards(case)}'s bandwidth, at any length, one item at a time."
         )
     holds = _holds(facts)
-    if case.lengths_open:
+    if case.length is None:
         return UNSTATED, f"No token count is given. {holds}"
     share = facts["share_of_peak"]
     rate = (
@@ -185,7 +185,7 @@ def _ways_out(case: Case, time: Timed, share: float) -> str:
 
 def _without_device(case: Case, time: Timed) -> tuple[Verdict, str]:
     """Judge a time whose device is not stated by the devices that are known."""
-    if case.lengths_open:
+    if case.length is None:
         return UNSTATED, "Neither device nor token count is given, so the rate is open."
     needed = case.flops() / time.most_s
     rate = (
@@ -210,7 +210,7 @@ def _peak(case: Case, device: Device) -> int:
 def _at_sibling_rate(case: Case, time: Timed, rows: Rows) -> str:
     """Say which length the rate of another prefill of the same source, model and card means."""
     other = rows.timed_full_run(case)
-    full_prefill = time.quantity == "prefill" and case.claim.full and case.lengths_open
+    full_prefill = time.quantity == "prefill" and case.claim.full and case.length is None
     if other is None or not full_prefill:
         return ""
     ms = other.claim.prefill_ms

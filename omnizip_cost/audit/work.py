@@ -63,11 +63,6 @@ class Case:
         return self.spec is not None and kept
 
     @property
-    def lengths_open(self) -> bool:
-        """Whether no length is stated or assumed."""
-        return self.length is None
-
-    @property
     def peak_flop_per_s(self) -> int:
         """Dense peak of all its cards together."""
         assert self.device is not None
@@ -153,7 +148,7 @@ def case_of(claim: Claim) -> Case:
         spec = None if unknown else _spec(claim.model)
         device = None if claim.device is None else load_device(claim.device)
         case = Case(claim=claim, spec=spec, device=device)
-        if case.computable and not case.lengths_open:
+        if case.computable and case.length is not None:
             case.flops()
     except OmnizipCostError as error:
         raise InputFileError(claim.place, str(error)) from error

@@ -284,6 +284,6 @@ def require_thinker(spec: ModelSpec) -> ThinkerSpec:
             spec.name,
             f"a decoder of family {spec.family} alone has no audio or vision encoder, so a clip "
             "means nothing to it",
-            "give a number of tokens (--tokens N) instead",
+            "count a number of tokens (flops --tokens N) instead",
         )
     return spec

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from omnizip_cost.results.parts import write_blocks
 from omnizip_cost.results.row import FlatRow
-from omnizip_cost.sweep.columns import REPEATED, as_columns, box_blocks
 from omnizip_cost.sweep.grid import Grid
+from omnizip_cost.sweep.table import REPEATED, as_columns, box_blocks
 
 SAMPLE_ROWS = 100_000
 """Configurations of a sample: a few hundredths of a second."""

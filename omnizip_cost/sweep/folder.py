@@ -15,10 +15,10 @@ from omnizip_cost.results.lock import WriterLock
 from omnizip_cost.results.parts import part_path, part_rows, write_part
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.specs import ModelSpec
-from omnizip_cost.sweep.columns import REPEATED, as_columns, box_blocks
 from omnizip_cost.sweep.estimate import Estimate, estimate
 from omnizip_cost.sweep.folder_record import claim, refuse_others, write_record
 from omnizip_cost.sweep.grid import Box, Grid
+from omnizip_cost.sweep.table import REPEATED, as_columns, box_blocks
 from omnizip_cost.units import binary_bytes
 
 LOCK_FILE = "_writer.lock"

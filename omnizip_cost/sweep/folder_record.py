@@ -11,8 +11,8 @@ from typing import Any
 from omnizip_cost import __version__
 from omnizip_cost.errors import InputFileError
 from omnizip_cost.results.tables import atomic_write_bytes
-from omnizip_cost.sweep.columns import COLUMNS
 from omnizip_cost.sweep.grid import Grid
+from omnizip_cost.sweep.table import COLUMNS
 
 GRID_FILE = "_grid.json"
 FORMAT = 1

@@ -383,5 +383,6 @@ def test_a_clip_means_nothing_to_a_decoder(
     assert run([command, *clip]) == 2
     assert capsys.readouterr().err.strip() == (
         "omnizip-cost: llava-1.5-7b: a decoder of family llama alone has no audio or vision "
-        "encoder, so a clip means nothing to it; give a number of tokens (--tokens N) instead"
+        "encoder, so a clip means nothing to it; count a number of tokens (flops --tokens N) "
+        "instead"
     )

@@ -83,10 +83,11 @@ def columns(grid: Grid) -> dict[str, NDArray[Any]]:
     Examples
     --------
     >>> from omnizip_cost.sweep import columns, make_grid
+    >>> from omnizip_cost.units import TERA
     >>> paper = make_grid(
     ...     models=["qwen2.5-omni-7b"], methods=["full", "omnizip"], tokens=[10004],
     ...     retained=[0.45, 0.35], conventions=["eq9"])
-    >>> [f"{flops / 1e12:.1f}" for flops in columns(paper)["flops"]]
+    >>> [f"{flops / TERA:.1f}" for flops in columns(paper)["flops"]]
     ['73.2', '28.3', '21.4']
     """
     if grid.size > LARGEST_TABLE:
