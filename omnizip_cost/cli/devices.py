@@ -40,21 +40,26 @@ def devices_command(
     def amount(value: int | None, factor: int) -> str:
         return "-" if value is None else f"{value / factor:,.5g}"
 
-    heads = ("device", *DTYPES, "GB/s", "GiB")
+    heads = ("device", *DTYPES, "GB/s", "GiB", "usable")
     table = [
         (
             device.name,
             *(amount(device.peak_flop_per_s.get(dtype), TERA) for dtype in DTYPES),
             amount(device.bandwidth_bytes_per_s, GIGA),
             amount(device.memory_bytes, GIBI),
+            amount(device.usable_bytes, GIBI),
         )
         for device in devices
     ]
-    notes = ["Dense peaks in 10^12 FLOP/s (never with sparsity), 16-bit products summed in fp32."]
+    notes = [
+        "Dense peaks in 10^12 FLOP/s (never with sparsity), 16-bit products summed in fp32.",
+        "usable: GiB that one process can allocate, what driver and CUDA keep taken off.",
+    ]
     if name is None:
         notes.append(
             "`devices NAME` shows one with its source; a TOML file describes one of yours."
         )
     else:
         notes += [f"Source: {devices[0].source}.", *devices[0].notes]
+        notes.append(f"Usable memory: {devices[0].usable_source}.")
     show("Devices" if name is None else devices[0].title, heads, table, notes=notes)

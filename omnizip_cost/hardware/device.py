@@ -7,10 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
-from omnizip_cost.units import si
+from omnizip_cost.units import MEBI, si
+
+CPU = "CPU"
+"""Architecture of a device that computes on the host itself."""
 
 DTYPES = ("bf16", "fp16", "tf32", "fp32", "fp8", "int8")
 """Operand types for which a peak may be stated; products of 16 bits are summed in fp32."""
+
+CONTEXT_BYTES = 512 * MEBI
+"""What CUDA itself holds in a process that runs torch's kernels.
+
+Reported between 471 MiB (RTX 4090, github.com/3DTopia/Phidias-Diffusion/issues/8), 543 MiB
+(torch 1.11, github.com/pytorch/pytorch/issues/81257) and 612 MiB (H200); it grows with the kernels
+that are loaded.
+"""
+
+REPORTED_PERCENT = 98
+"""Share of the nominal memory that CUDA is taken to report where no report is known: below that of
+every card in our list whose error correction takes no memory (98.5 to 99.2%)."""
 
 _SPELLINGS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "half": "fp16"}
 
@@ -49,6 +64,12 @@ class Device:
     """Nominal: a card sold with 48 GB has 48 * 2^30 bytes."""
     source: str
     notes: tuple[str, ...] = ()
+    reported_bytes: int | None = None
+    """Memory as CUDA reports it (``torch.cuda.get_device_properties(...).total_memory``): the
+    driver keeps some for itself, error correction of GDDR takes a sixteenth. On a CPU: what the
+    system says is available. None where no report is known."""
+    reported_source: str = ""
+    """Who reported it; given with ``reported_bytes``, and never without."""
 
     def __post_init__(self) -> None:
         for field in ("name", "title", "architecture", "source"):
@@ -68,6 +89,47 @@ class Device:
         for dtype in self.peak_flop_per_s:
             if dtype not in DTYPES:
                 raise UnknownNameError("dtype", dtype, DTYPES)
+        self._check_report()
+
+    def _check_report(self) -> None:
+        reported, owner = self.reported_bytes, f"device {self.name!r}"
+        if (reported is None) != (not self.reported_source.strip()):
+            raise InvalidValueError(
+                owner,
+                "reported_source",
+                "given with reported_bytes, and never without",
+                self.reported_source,
+            )
+        if reported is not None and not CONTEXT_BYTES < reported <= self.memory_bytes:
+            raise InvalidValueError(
+                owner,
+                "reported_bytes",
+                f"above {CONTEXT_BYTES} and at most the nominal {self.memory_bytes}",
+                reported,
+            )
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether the host goes on while the device works: true of all but a CPU."""
+        return self.architecture != CPU
+
+    @property
+    def usable_bytes(self) -> int:
+        """What one process can allocate when nothing else runs on the device.
+
+        The memory that CUDA reports, else ``REPORTED_PERCENT`` of the nominal, less what CUDA
+        holds itself (``CONTEXT_BYTES``); on a CPU, all that is reported.
+        """
+        reported = self.reported_bytes
+        if reported is None:
+            reported = self.memory_bytes * REPORTED_PERCENT // 100
+        return max(reported - CONTEXT_BYTES, 0) if self.asynchronous else reported
+
+    @property
+    def usable_source(self) -> str:
+        """Where ``usable_bytes`` comes from, in words."""
+        known = self.reported_source or f"{REPORTED_PERCENT}% of the nominal memory (our rule)"
+        return f"{known}, less {CONTEXT_BYTES // MEBI} MiB of CUDA" if self.asynchronous else known
 
     def peak(self, dtype: str = "bf16") -> int:
         """Dense peak in FLOP/s for products of this dtype.
@@ -95,6 +157,8 @@ class Device:
             **{f"{dtype}_flop_per_s": self.peak_flop_per_s.get(dtype) for dtype in DTYPES},
             "bandwidth_bytes_per_s": self.bandwidth_bytes_per_s,
             "memory_bytes": self.memory_bytes,
+            "usable_bytes": self.usable_bytes,
+            "usable_source": self.usable_source,
             "source": self.source,
             "notes": " ".join(self.notes),
         }

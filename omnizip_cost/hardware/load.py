@@ -23,6 +23,8 @@ architecture = "Ampere"
 source = "vendor's data sheet, page 3; memory: as the driver reports it"
 bandwidth_gb_per_s = 768            # 10^9 bytes per second
 memory_gib = 24                     # 2^30 bytes
+reported_gib = 23.68                # as CUDA reports it; may be left out, with its source
+reported_source = "torch.cuda.get_device_properties(0).total_memory"
 notes = ["peaks at the boost clock"]  # may be left out
 
 [peak_tflop_per_s]                  # 10^12 FLOP/s, dense: without sparsity
@@ -37,8 +39,8 @@ LARGEST_BYTES = 64 * KIBI
 
 _TEXTS = ("title", "architecture", "source")
 _NUMBERS = ("bandwidth_gb_per_s", "memory_gib")
-_KEYS = (*_TEXTS, "peak_tflop_per_s", *_NUMBERS, "notes")
-_OPTIONAL = ("notes",)
+_OPTIONAL = ("reported_gib", "reported_source", "notes")
+_KEYS = (*_TEXTS, "peak_tflop_per_s", *_NUMBERS, *_OPTIONAL)
 
 
 @cache
@@ -57,7 +59,8 @@ def load_device(name_or_path: str | Path) -> Device:
         A name of :func:`bundled_devices`, or the path of a ``.toml`` file with the keys ``name``,
         ``title``, ``architecture``, ``source``, ``bandwidth_gb_per_s`` (10^9 bytes/s),
         ``memory_gib`` (2^30 bytes), the table ``peak_tflop_per_s`` (dense, 10^12 FLOP/s per
-        dtype), and ``notes``, which may be left out.
+        dtype); ``reported_gib`` (memory as CUDA reports it) with ``reported_source``, and
+        ``notes``, may be left out.
 
     Raises
     ------
@@ -122,11 +125,25 @@ def _device(path: Path, name: str, table: object) -> Device:
             memory_bytes=_scaled(path, "memory_gib", table["memory_gib"], GIBI),
             source=table["source"],
             notes=tuple(notes),
+            reported_bytes=_reported(path, table),
+            reported_source=_text(path, "reported_source", table.get("reported_source", "")),
         )
     except InputFileError:
         raise
     except OmnizipCostError as error:
         raise InputFileError(path, str(error)) from None
+
+
+def _reported(path: Path, table: dict[str, Any]) -> int | None:
+    if "reported_gib" not in table:
+        return None
+    return _scaled(path, "reported_gib", table["reported_gib"], GIBI)
+
+
+def _text(path: Path, key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InputFileError(path, f"{key} must be a text, got {shown(value)}")
+    return value
 
 
 def _scaled(path: Path, key: str, value: object, factor: int) -> int:

@@ -121,3 +121,53 @@ def test_the_example_is_a_device(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(["devices", str(path), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["memory_bytes"] == 24 * 2**30
+
+
+def test_usable_memory_is_what_is_reported_less_what_cuda_keeps() -> None:
+    for device in bundled_devices().values():
+        assert device.usable_bytes < device.memory_bytes
+        assert device.asynchronous
+    corrected = {"l40s", "l4", "l20"}
+    reported = {
+        name: device.reported_bytes / device.memory_bytes
+        for name, device in bundled_devices().items()
+        if device.reported_bytes is not None
+    }
+    assert all(share < 15 / 16 for name, share in reported.items() if name in corrected)
+    assert all(share > 0.98 for name, share in reported.items() if name not in corrected)
+    h20 = load_device("h20")
+    assert h20.reported_bytes is None
+    assert h20.usable_bytes == 96 * 2**30 * 98 // 100 - 512 * 2**20
+    assert h20.usable_source == "98% of the nominal memory (our rule), less 512 MiB of CUDA"
+    a100 = load_device("a100-sxm-40gb").reported_bytes
+    assert a100 == pytest.approx(42_298_834_944, rel=2e-4)  # deviceQuery, see its source
+
+
+def test_a_report_needs_a_source_and_stays_below_the_nominal_memory(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    report = 'reported_gib = 15.6\nreported_source = "torch"\n'
+    path.write_text(report + OWN)
+    device = load_device(path)
+    assert device.usable_bytes == int(15.6 * 2**30) - 512 * 2**20
+    assert device.usable_source == "torch, less 512 MiB of CUDA"
+    for wrong, says in (
+        ("reported_gib = 15.6\n", "reported_source must be given with reported_bytes"),
+        ('reported_source = "torch"\n', "reported_source must be given with reported_bytes"),
+        (report.replace("15.6", "16.1"), "at most the nominal 17179869184"),
+        (report.replace("15.6", "0.25"), "reported_bytes must be above 536870912"),
+        (report.replace('"torch"', "7"), "reported_source must be a text, got 7"),
+    ):
+        path.write_text(wrong + OWN)
+        with pytest.raises(InputFileError, match=str(path)) as caught:
+            load_device(path)
+        assert says in str(caught.value)
+
+
+def test_all_memory_that_a_cpu_reports_is_usable_and_the_host_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "cpu.toml"
+    own = OWN.replace('"Ampere"', '"CPU"')
+    path.write_text('reported_gib = 12\nreported_source = "the system"\n' + own)
+    device = load_device(path)
+    assert not device.asynchronous
+    assert device.usable_bytes == 12 * 2**30
+    assert device.usable_source == "the system"
