@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from omnizip_cost.compression import make_plan as plan
     from omnizip_cost.cost import count, total_flops
     from omnizip_cost.cost.account import account
+    from omnizip_cost.latency.kernels import kernel_latency_ms
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
     from omnizip_cost.runtime.compressed import compressed
     from omnizip_cost.runtime.conformance import check_method
@@ -32,6 +33,7 @@ _PUBLIC = {
     "clip_workload": ("workload", "clip_workload"),
     "compressed": ("runtime.compressed", "compressed"),
     "count": ("cost", "count"),
+    "kernel_latency_ms": ("latency.kernels", "kernel_latency_ms"),
     "load_checkpoint": ("runtime.build", "load_checkpoint"),
     "load_spec": ("specs", "load_spec"),
     "plan": ("compression", "make_plan"),
@@ -50,6 +52,7 @@ __all__ = [
     "clip_workload",
     "compressed",
     "count",
+    "kernel_latency_ms",
     "load_checkpoint",
     "load_spec",
     "plan",

@@ -65,7 +65,8 @@ def test_counting_a_number_of_tokens_needs_no_arrays() -> None:
 def test_public_names_resolve_and_unknown_ones_do_not() -> None:
     import omnizip_cost as oz
 
-    for name in ("load_spec", "plan", "count", "allocate", "workload", "clip_workload"):
+    names = ("load_spec", "plan", "count", "allocate", "workload", "clip_workload")
+    for name in (*names, "kernel_latency_ms"):
         assert callable(getattr(oz, name))
         assert name in dir(oz)
     with pytest.raises(AttributeError, match="no attribute 'utils'"):

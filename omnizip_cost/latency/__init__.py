@@ -1,0 +1,1 @@
+"""How *long* it takes: kernel times from measured silicon, and what they add up to."""
