@@ -50,7 +50,7 @@ def vision_encoder_ops(
         yield _op(operator, vision.layers, n, vision.layers * multiply_adds)
     windows = window_sizes(vision, height, width)
     first = 0
-    for whole, group in groupby(range(vision.layers), lambda i: _sees_whole_grids(vision, i)):
+    for whole, group in groupby(range(vision.layers), lambda i: sees_whole_grids(vision, i)):
         count = sum(1 for _ in group)
         segments = [height * width] if whole else windows
         pairs = time * sum(formulas.full_pairs_doubled(size, size) for size in segments)
@@ -58,7 +58,8 @@ def vision_encoder_ops(
         first += count
 
 
-def _sees_whole_grids(vision: VisionEncoderSpec, layer: int) -> bool:
+def sees_whole_grids(vision: VisionEncoderSpec, layer: int) -> bool:
+    """Whether a layer attends inside whole temporal grids, not inside windows of them."""
     return vision.window_pixels is None or layer in vision.full_attention_layers
 
 

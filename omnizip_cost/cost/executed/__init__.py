@@ -9,13 +9,17 @@ from omnizip_cost.cost.executed.listing import (
     why_encoders_unlisted,
 )
 from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, ExecutedOp
+from omnizip_cost.cost.executed.shape import Attention, Gemm, Shape
 
 __all__ = [
     "ATTENTION_KINDS",
+    "Attention",
     "AttentionKind",
     "Engine",
     "ExecutedOp",
+    "Gemm",
     "Listing",
+    "Shape",
     "engine_of",
     "executed_listing",
     "why_encoders_unlisted",

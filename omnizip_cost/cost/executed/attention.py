@@ -25,6 +25,7 @@ from omnizip_cost.cost.executed.op import (
     repeated,
     single_call,
 )
+from omnizip_cost.cost.executed.shape import Attention, Gemm, ShapeKind, mean
 
 FUSED = "_scaled_dot_product_flash_attention"
 """Fused attention in half precision on CUDA. Other devices and dtypes have a name of their own
@@ -91,6 +92,32 @@ def eager_mask(run: Pass) -> Iterator[Kernel]:
     yield kernel("where", "mask", (places, scalar, scalar), mask)
 
 
+def fused_shape(run: Pass, heads: Heads, window: int | None = None) -> Attention:
+    """Shape of one fused call; the keys of decode are the mean of its steps."""
+    kind: ShapeKind = "encoder"
+    if heads.causal:
+        kind = "prefill" if run.phase == "prefill" else "decode"
+    return Attention(
+        kind=kind,
+        batch=1,
+        queries=mean(run.rows, run.calls),
+        keys=mean(run.keys, run.calls),
+        heads=heads.heads,
+        kv_heads=heads.kv_heads,
+        head_dim=heads.head_dim,
+        window=window if kind == "prefill" else None,
+    )
+
+
+def _products(run: Pass, heads: Heads) -> tuple[Gemm, Gemm]:
+    """Queries with keys, and weights with values: a product for each head, in one call."""
+    queries, keys = mean(run.rows, run.calls), mean(run.keys, run.calls)
+    return (
+        Gemm(m=queries, n=keys, k=heads.head_dim, batch=heads.heads, weights=False),
+        Gemm(m=queries, n=heads.head_dim, k=keys, batch=heads.heads, weights=False),
+    )
+
+
 def _fused(run: Pass, heads: Heads) -> Iterator[Kernel]:
     query, key = run.numbers(run.rows * heads.q), run.numbers(run.keys * heads.kv)
     work = formulas.attention(run.counted_pairs_doubled, heads.q)
@@ -101,6 +128,7 @@ def _fused(run: Pass, heads: Heads) -> Iterator[Kernel]:
         query,
         Tensor(run.rows * heads.heads, FLOAT32),
         multiply_adds=work,
+        shape=fused_shape(run, heads),
     )
     unseen = PER_FUSED_PAIR * heads.heads * run.counted_pairs_doubled // 2
     yield seen._replace(unseen_flops=unseen)
@@ -124,12 +152,17 @@ def _math(run: Pass, heads: Heads) -> Iterator[Kernel]:
             yield kernel("clone", "repeat", (wide_key,), repeated)
     yield kernel("mul", "softmax", (repeated,), repeated)
     work = formulas.attention(run.pairs, heads.q)
-    yield kernel("bmm", "attention", (wide_query, repeated), scores, multiply_adds=work)
+    keyed, valued = _products(run, heads)
+    yield kernel(
+        "bmm", "attention", (wide_query, repeated), scores, multiply_adds=work, shape=keyed
+    )
     if masked:
         yield kernel("add", "softmax", (scores, Tensor(run.pairs, FLOAT32)), scores)
     yield kernel("_safe_softmax", "softmax", (scores,), scores)
     yield from cast(scores, run.width, "softmax")
-    yield kernel("bmm", "attention", (scores, repeated), wide_query, multiply_adds=work)
+    yield kernel(
+        "bmm", "attention", (scores, repeated), wide_query, multiply_adds=work, shape=valued
+    )
     yield from cast(wide_query, run.width, "softmax")
     yield from _rows_together(run, query)
 
@@ -153,14 +186,15 @@ def _eager(run: Pass, heads: Heads) -> Iterator[Kernel]:
         for _ in ("keys", "values"):
             yield kernel("clone", "repeat", (key,), repeated)
     work = formulas.attention(run.pairs, heads.q)
-    yield kernel("bmm", "attention", (query, repeated), scores, multiply_adds=work)
+    keyed, valued = _products(run, heads)
+    yield kernel("bmm", "attention", (query, repeated), scores, multiply_adds=work, shape=keyed)
     yield kernel("mul", "softmax", (scores,), scores)
     if heads.causal:
         yield kernel("add", "softmax", (scores, run.numbers(run.pairs)), scores)
     yield from cast(scores, FLOAT32, "softmax")
     yield kernel("_softmax", "softmax", (wide,), wide)
     yield from cast(wide, run.width, "softmax")
-    yield kernel("bmm", "attention", (scores, repeated), query, multiply_adds=work)
+    yield kernel("bmm", "attention", (scores, repeated), query, multiply_adds=work, shape=valued)
     yield from _rows_together(run, query)
 
 

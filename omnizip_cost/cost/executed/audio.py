@@ -37,6 +37,7 @@ from omnizip_cost.cost.executed.op import (
     placed,
     single_call,
 )
+from omnizip_cost.cost.executed.shape import Gemm
 from omnizip_cost.specs.spec import AudioEncoderSpec
 
 _KERNEL = 3
@@ -202,7 +203,8 @@ def _convolutions(sound: _Sound, run: Pass) -> Iterator[Kernel]:
 def _convolution(run: Pass, rows_in: int, d_in: int, rows: int, d: int) -> Kernel:
     reads = (run.numbers(rows_in * d_in), run.numbers(_KERNEL * d_in * d), run.numbers(d))
     work = formulas.linear(rows, _KERNEL * d_in, d)
-    return kernel("convolution", "convolution", reads, run.numbers(rows * d), multiply_adds=work)
+    written, shape = run.numbers(rows * d), Gemm(m=rows, n=d, k=_KERNEL * d_in)
+    return kernel("convolution", "convolution", reads, written, multiply_adds=work, shape=shape)
 
 
 def _pooling(sound: _Sound, run: Pass) -> Iterator[Kernel]:

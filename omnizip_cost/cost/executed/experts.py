@@ -22,6 +22,7 @@ from omnizip_cost.cost.executed.op import (
     integers,
     kernel,
 )
+from omnizip_cost.cost.executed.shape import Gemm, mean
 from omnizip_cost.specs.spec import ExpertsSpec
 
 
@@ -70,9 +71,11 @@ def grouped_experts(run: Pass, d: int, experts: ExpertsSpec) -> Iterator[Kernel]
 
 
 def _grouped(run: Pass, experts: ExpertsSpec, pairs: int, d_in: int, d_out: int) -> Kernel:
-    weights = run.weights(experts_read(experts, run) * d_in * d_out)
+    chosen = experts_read(experts, run)
+    weights = run.weights(chosen * d_in * d_out)
     bounds = Tensor(run.calls * experts.experts, INT32)
     reads = (run.numbers(pairs * d_in), weights, bounds)
     work = formulas.linear(pairs, d_in, d_out)
     written = run.numbers(pairs * d_out)
-    return kernel("_grouped_mm", "ffn", reads, written, multiply_adds=work)
+    shape = Gemm(m=mean(pairs, run.calls * chosen), n=d_out, k=d_in, batch=chosen)
+    return kernel("_grouped_mm", "ffn", reads, written, multiply_adds=work, shape=shape)

@@ -15,9 +15,11 @@ from omnizip_cost import formulas
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.decoder import LayerGroup, OperatorClass
+from omnizip_cost.cost.executed.attention import Heads, fused_shape
 from omnizip_cost.cost.executed.experts import experts_read
 from omnizip_cost.cost.executed.op import INT64, ExecutedOp, Pass
 from omnizip_cost.cost.executed.passes import passes, prompt_tokens, whole_groups
+from omnizip_cost.cost.executed.shape import Gemm, Shape, mean
 from omnizip_cost.specs.spec import ModelSpec, TextSpec
 
 
@@ -32,6 +34,8 @@ class _Product:
     """Of one call."""
     written: int
     multiply_adds: int
+    shape: Shape
+    """Of one call."""
 
 
 def ideal_decoder(
@@ -49,7 +53,7 @@ def ideal_decoder(
                 yield _placed(one, "llm", run, group.first, group.layers)
     for run in passes(groups[-1].tokens, decode_steps, convention, width):
         positions = run.calls if convention.lm_head == "last" else run.rows
-        head = _linear("lm_head", "logits", positions, text.hidden_size, text.vocab_size)
+        head = _linear("lm_head", "logits", run, positions, text.hidden_size, text.vocab_size)
         yield _placed(head, "lm_head", run, None)
 
 
@@ -75,9 +79,10 @@ def _lookup(text: TextSpec, plan: Plan, run: Pass) -> ExecutedOp:
 def _layer(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[_Product]:
     widths, n, d = group.widths, run.rows, text.hidden_size
     q, kv = widths.q, widths.kv
-    inputs = _linear("projection", "queries, keys, values", n, d, q + 2 * kv, bias=text.qkv_bias)
-    yield inputs
-    yield _linear("projection", "output", n, q, d, bias=text.output_bias)
+    heads = Heads(heads=text.heads, kv_heads=text.kv_heads, head_dim=text.head_dim)
+    entering = q + 2 * kv
+    yield _linear("projection", "queries, keys, values", run, n, d, entering, bias=text.qkv_bias)
+    yield _linear("projection", "output", run, n, q, d, bias=text.output_bias)
     yield _Product(
         operator="attention",
         name="attention",
@@ -85,9 +90,10 @@ def _layer(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[_Product]:
         weights=0,
         written=n * q,
         multiply_adds=formulas.attention(run.counted_pairs_doubled, q),
+        shape=fused_shape(run, heads, widths.window),
     )
     if widths.router:
-        yield _linear("router", "router", n, d, widths.router)
+        yield _linear("router", "router", run, n, d, widths.router)
     yield from _feed_forward(text, group, run)
 
 
@@ -95,10 +101,12 @@ def _feed_forward(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[_Pro
     """Up, with its gate, and down; of experts, those that a call's tokens can choose."""
     m, n, d = group.widths.m, run.rows, text.hidden_size
     entering = group.widths.ffn_matrices - 1
-    stored = m
+    stored, each, chosen, rows = m, m, 1, n
     experts = text.experts
     if experts is not None and group.widths.router:
-        stored = experts_read(experts, run) * experts.intermediate_size
+        chosen, each = experts_read(experts, run), experts.intermediate_size
+        stored, rows = chosen * each, n * experts.experts_per_token
+    of_each = mean(rows, run.calls * chosen)
     bias = int(text.ffn_bias)
     yield _Product(
         operator="ffn",
@@ -107,6 +115,7 @@ def _feed_forward(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[_Pro
         weights=entering * (d + bias) * stored,
         written=n * m,
         multiply_adds=formulas.feed_forward(n, d, m, entering),
+        shape=Gemm(m=of_each, n=entering * each, k=d, batch=chosen),
     )
     yield _Product(
         operator="ffn",
@@ -115,11 +124,19 @@ def _feed_forward(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[_Pro
         weights=d * stored + bias * d,
         written=n * d,
         multiply_adds=formulas.feed_forward(n, d, m, 1),
+        shape=Gemm(m=of_each, n=d, k=each, batch=chosen),
     )
 
 
 def _linear(
-    operator: OperatorClass, name: str, rows: int, d_in: int, d_out: int, *, bias: bool = False
+    operator: OperatorClass,
+    name: str,
+    run: Pass,
+    rows: int,
+    d_in: int,
+    d_out: int,
+    *,
+    bias: bool = False,
 ) -> _Product:
     return _Product(
         operator=operator,
@@ -128,6 +145,7 @@ def _linear(
         weights=d_in * d_out + bias * d_out,
         written=rows * d_out,
         multiply_adds=formulas.linear(rows, d_in, d_out),
+        shape=Gemm(m=mean(rows, run.calls), n=d_out, k=d_in),
     )
 
 
@@ -147,4 +165,5 @@ def _placed(
         unseen_flops=None,
         bytes_read=layers * run.width * (one.read + run.calls * one.weights),
         bytes_written=layers * run.width * one.written,
+        shape=one.shape,
     )

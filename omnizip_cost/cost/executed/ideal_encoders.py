@@ -7,14 +7,16 @@ have no bias, nor has its patch embedding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.decoder import Op, OperatorClass
-from omnizip_cost.cost.encoders import attention_blocks, encoder_ops
+from omnizip_cost.cost.encoders import attention_blocks, encoder_ops, window_sizes
 from omnizip_cost.cost.encoders.audio import chunk_lengths, halved
+from omnizip_cost.cost.encoders.vision import sees_whole_grids
 from omnizip_cost.cost.executed.op import ExecutedOp
+from omnizip_cost.cost.executed.shape import Attention, Gemm, Shape, mean
 from omnizip_cost.specs.spec import AudioEncoderSpec, ThinkerSpec, VisionEncoderSpec
 from omnizip_cost.workload.workload import Workload
 
@@ -22,15 +24,16 @@ _KERNEL = 3
 _CONVOLUTIONS = 3
 
 
-class _Moved(NamedTuple):
-    """Numbers of one product's operands."""
+class _Product(NamedTuple):
+    """Numbers of one product's operands, and its shape."""
 
     read: int
     weights: int
     written: int
+    shape: Shape
 
 
-_Products = dict[OperatorClass, tuple[_Moved, ...]]
+_Products = dict[OperatorClass, tuple[_Product, ...]]
 """Products of one layer, or of one end of the encoder, by class."""
 
 
@@ -38,16 +41,16 @@ def ideal_encoders(
     spec: ThinkerSpec, workload: Workload, convention: Convention, width: int
 ) -> Iterator[ExecutedOp]:
     """Products of both encoders on one clip; their multiply-adds are those that are counted."""
-    moved: dict[str, _Products] = {}
-    if workload.mel_frames:
-        moved["audio_encoder"] = _audio(spec.audio, workload.mel_frames)
-    if workload.grid_thw is not None:
-        moved["vision_encoder"] = _vision(spec.vision, workload.grid_thw)
+    sound = _audio(spec.audio, workload.mel_frames) if workload.mel_frames else {}
+    grid = workload.grid_thw
     for op in encoder_ops(spec, workload, convention):
-        yield _placed(op, moved[op.component][op.operator], width)
+        seen = _vision(spec.vision, grid, op.first_layer) if grid is not None else {}
+        products = sound if op.component == "audio_encoder" else seen
+        for one in products[op.operator]:
+            yield _placed(op, one, width)
 
 
-def _placed(op: Op, products: tuple[_Moved, ...], width: int) -> ExecutedOp:
+def _placed(op: Op, one: _Product, width: int) -> ExecutedOp:
     in_layers = op.operator not in ("convolution", "connector")
     return ExecutedOp(
         component=op.component,
@@ -57,39 +60,63 @@ def _placed(op: Op, products: tuple[_Moved, ...], width: int) -> ExecutedOp:
         aten="",
         first_layer=op.first_layer if in_layers else None,
         layers=op.layers,
-        kernels=op.layers * len(products),
-        multiply_adds=int(op.multiply_adds),
+        kernels=op.layers,
+        multiply_adds=op.layers * round(one.shape.multiply_adds),
         unseen_flops=None,
-        bytes_read=op.layers * width * sum(one.read + one.weights for one in products),
-        bytes_written=op.layers * width * sum(one.written for one in products),
+        bytes_read=op.layers * width * (one.read + one.weights),
+        bytes_written=op.layers * width * one.written,
+        shape=one.shape,
     )
 
 
-def _linear(rows: int, d_in: int, d_out: int, *, bias: bool = True) -> _Moved:
-    return _Moved(rows * d_in, d_in * d_out + bias * d_out, rows * d_out)
+def _linear(rows: int, d_in: int, d_out: int, *, bias: bool = True) -> _Product:
+    return _Product(
+        read=rows * d_in,
+        weights=d_in * d_out + bias * d_out,
+        written=rows * d_out,
+        shape=Gemm(m=rows, n=d_out, k=d_in),
+    )
 
 
-def _layer(n: int, d: int, m: int, matrices: int, *, key_bias: bool = True) -> _Products:
-    entering = matrices - 1
-    inputs = _Moved(n * d, 3 * d * d + (2 + key_bias) * d, 3 * n * d)
+def _layer(
+    d: int, heads: int, m: int, matrices: int, blocks: Sequence[int], *, key_bias: bool = True
+) -> _Products:
+    entering, n = matrices - 1, sum(blocks)
+    inputs = _linear(n, d, 3 * d, bias=False)
+    into = _linear(n, d, entering * m)
     return {
-        "projection": (inputs, _linear(n, d, d)),
-        "attention": (_Moved(3 * n * d, 0, n * d),),
-        "ffn": (
-            _Moved(n * d, entering * (d * m + m), n * m),
-            _linear(n, m, d),
-        ),
+        "projection": (inputs._replace(weights=3 * d * d + (2 + key_bias) * d), _linear(n, d, d)),
+        "attention": (_Product(3 * n * d, 0, n * d, _in_blocks(d, heads, blocks)),),
+        "ffn": (into._replace(written=n * m), _linear(n, m, d)),
     }
 
 
+def _in_blocks(d: int, heads: int, blocks: Sequence[int]) -> Attention:
+    """Attention inside each of several blocks in one call: equal ones of as many pairs."""
+    n = sum(blocks)
+    return Attention(
+        kind="encoder",
+        batch=len(blocks),
+        queries=mean(n, len(blocks)),
+        keys=mean(sum(size * size for size in blocks), n),
+        heads=heads,
+        kv_heads=heads,
+        head_dim=d // heads,
+    )
+
+
 def _audio(audio: AudioEncoderSpec, mel_frames: int) -> _Products:
-    d, n = audio.hidden_size, sum(attention_blocks(audio, mel_frames))
-    channels = audio.downsample_size
-    layers = _layer(n, d, audio.intermediate_size, 2, key_bias=channels is not None)
+    blocks = attention_blocks(audio, mel_frames)
+    d, n, channels = audio.hidden_size, sum(blocks), audio.downsample_size
+    layers = _layer(
+        d, audio.heads, audio.intermediate_size, 2, blocks, key_bias=channels is not None
+    )
     if channels is None:
         into = (
-            _Moved(mel_frames * audio.mel_bins, _KERNEL * audio.mel_bins * d + d, mel_frames * d),
-            _Moved(mel_frames * d, _KERNEL * d * d + d, n * d),
+            _linear(mel_frames, _KERNEL * audio.mel_bins, d)._replace(
+                read=mel_frames * audio.mel_bins
+            ),
+            _linear(n, _KERNEL * d, d)._replace(read=mel_frames * d),
         )
         return {
             **layers,
@@ -103,10 +130,8 @@ def _audio(audio: AudioEncoderSpec, mel_frames: int) -> _Products:
     ]
     planes = (1, channels, channels, channels)
     convolutions = tuple(
-        _Moved(
-            areas[step] * planes[step],
-            (_KERNEL**2 * planes[step] + 1) * channels,
-            areas[step + 1] * channels,
+        _linear(areas[step + 1], _KERNEL**2 * planes[step], channels)._replace(
+            read=areas[step] * planes[step]
         )
         for step in range(_CONVOLUTIONS)
     )
@@ -119,14 +144,18 @@ def _audio(audio: AudioEncoderSpec, mel_frames: int) -> _Products:
     }
 
 
-def _vision(vision: VisionEncoderSpec, grid_thw: tuple[int, int, int]) -> _Products:
-    n, d = grid_thw[0] * grid_thw[1] * grid_thw[2], vision.hidden_size
+def _vision(vision: VisionEncoderSpec, grid_thw: tuple[int, int, int], layer: int) -> _Products:
+    """Products around layer ``layer`` and in it, which attends to whole grids or to windows."""
+    time, height, across = grid_thw
+    n, d = time * height * across, vision.hidden_size
+    whole = sees_whole_grids(vision, layer)
+    blocks = time * ([height * across] if whole else window_sizes(vision, height, across))
     patch = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
     merge = vision.merge_size**2
     merged, wide = n // merge, d * merge
     merger = (_linear(merged, wide, wide), _linear(merged, wide, vision.output_size))
     return {
-        **_layer(n, d, vision.intermediate_size, vision.ffn_matrices),
+        **_layer(d, vision.heads, vision.intermediate_size, vision.ffn_matrices, blocks),
         "convolution": (_linear(n, patch, d, bias=vision.position_embeddings is not None),),
         "connector": merger * (1 + vision.deepstack_mergers_run),
     }

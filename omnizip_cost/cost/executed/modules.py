@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from omnizip_cost import formulas
 from omnizip_cost.cost.executed.op import BOOL, FLOAT32, INT64, Kernel, Pass, Tensor, kernel
+from omnizip_cost.cost.executed.shape import Gemm, mean
 
 
 def cast(numbers: Tensor, width: int, operator: str) -> Iterator[Kernel]:
@@ -27,7 +28,8 @@ def linear(
     work = formulas.linear(rows, d_in, d_out)
     if bias:
         reads = (run.weights(d_out), *reads)
-    yield kernel("addmm" if bias else "mm", operator, reads, written, multiply_adds=work)
+    aten, shape = "addmm" if bias else "mm", Gemm(m=mean(rows, run.calls), n=d_out, k=d_in)
+    yield kernel(aten, operator, reads, written, multiply_adds=work, shape=shape)
 
 
 def rms_norm(run: Pass, rows: int, d: int) -> Iterator[Kernel]:

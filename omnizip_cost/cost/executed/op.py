@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from omnizip_cost.cost.decoder import Phase
+from omnizip_cost.cost.executed.shape import Shape
 from omnizip_cost.units import BYTES_PER_ELEMENT
 
 FLOAT32 = BYTES_PER_ELEMENT["float32"]
@@ -88,6 +89,8 @@ class Kernel(NamedTuple):
     unseen_flops: int = 0
     times: int = 1
     """How often each call dispatches it."""
+    shape: Shape | None = None
+    """Of one of them; None where it is bound by bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,8 @@ class ExecutedOp:
     """Arithmetic that no counter of products sees; None where it is not counted."""
     bytes_read: int
     bytes_written: int
+    shape: Shape | None = None
+    """What one of the ``kernels`` multiplies; None of elementwise operators and copies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +181,7 @@ def kernel(
     multiply_adds: int = 0,
     times: int = 1,
     whole: bool = False,
+    shape: Shape | None = None,
 ) -> Kernel:
     """Return one operator; its arithmetic follows from its name and its tensors.
 
@@ -189,6 +195,8 @@ def kernel(
     times : int
     whole : bool
         Whole numbers are added or multiplied: no FLOPs.
+    shape : Shape, optional
+        What one of them multiplies.
     """
     read = tuple(reads)
     unseen = 0
@@ -205,6 +213,7 @@ def kernel(
         multiply_adds=multiply_adds,
         unseen_flops=unseen,
         times=times,
+        shape=shape,
     )
 
 
@@ -248,4 +257,5 @@ def placed(
             unseen_flops=layers * one.unseen_flops,
             bytes_read=layers * one.bytes_read,
             bytes_written=layers * one.bytes_written,
+            shape=one.shape,
         )

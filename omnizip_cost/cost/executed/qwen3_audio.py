@@ -29,6 +29,7 @@ from omnizip_cost.cost.executed.op import (
     placed,
     single_call,
 )
+from omnizip_cost.cost.executed.shape import Gemm, mean
 from omnizip_cost.specs.spec import AudioEncoderSpec
 from omnizip_cost.workload.lengths import QWEN3_TOKENS_PER_CHUNK
 
@@ -146,9 +147,15 @@ def _convolutions(sound: _Sound, run: Pass) -> Iterator[Kernel]:
         leaving = run.numbers(c * channels * frames * bins)
         weights = run.numbers(sound.batches * _SIDE**2 * planes * channels)
         reads = (entering, weights, run.numbers(sound.batches * channels))
-        work = formulas.linear(c * frames * bins, _SIDE**2 * planes, channels)
+        places, taps = c * frames * bins, _SIDE**2 * planes
         yield kernel(
-            "convolution", "convolution", reads, leaving, multiply_adds=work, times=sound.batches
+            "convolution",
+            "convolution",
+            reads,
+            leaving,
+            multiply_adds=formulas.linear(places, taps, channels),
+            times=sound.batches,
+            shape=Gemm(m=mean(places, sound.batches), n=channels, k=taps),
         )
         yield kernel("gelu", "activation", (leaving,), leaving, times=sound.batches)
         entering, planes = leaving, channels

@@ -23,6 +23,7 @@ from omnizip_cost.cost.executed.op import (
     placed,
     single_call,
 )
+from omnizip_cost.cost.executed.shape import Gemm
 from omnizip_cost.cost.executed.vision import (
     Video,
     patch_places,
@@ -146,7 +147,8 @@ def _patches(video: Video, run: Pass) -> Iterator[Kernel]:
     yield from cast(pixels, run.width, "layout")
     reads = (run.numbers(n * patch), run.numbers(patch * d), run.numbers(d))
     work = formulas.linear(n, patch, d)
-    yield kernel("convolution", "convolution", reads, x, multiply_adds=work)
+    shape = Gemm(m=n, n=d, k=patch)
+    yield kernel("convolution", "convolution", reads, x, multiply_adds=work, shape=shape)
     corners = _TAPS * _TAPS * n
     learned, weighed = run.numbers(corners * d), Tensor(corners * d, FLOAT32)
     yield kernel("embedding", "positions", (learned, Tensor(corners, INT64)), learned)

@@ -38,6 +38,7 @@ from omnizip_cost.cost.executed.op import (
     single_call,
 )
 from omnizip_cost.cost.executed.rotary import rotation
+from omnizip_cost.cost.executed.shape import Gemm
 from omnizip_cost.specs.spec import VisionEncoderSpec
 
 _COMPONENT = "vision_encoder"
@@ -177,7 +178,8 @@ def _patches(video: Video, run: Pass) -> Iterator[Kernel]:
     yield from cast(pixels, run.width, "layout")
     reads = (run.numbers(pixels.numbers), run.numbers(patch * vision.hidden_size))
     work = formulas.linear(video.n, patch, vision.hidden_size)
-    yield kernel("convolution", "convolution", reads, x, multiply_adds=work)
+    shape = Gemm(m=video.n, n=vision.hidden_size, k=patch)
+    yield kernel("convolution", "convolution", reads, x, multiply_adds=work, shape=shape)
     yield lookup(x, Tensor(video.merged, INT64), "layout")
 
 
