@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from omnizip_cost.cost import count, total_flops
     from omnizip_cost.cost.account import account
     from omnizip_cost.latency.kernels import kernel_latency_ms
+    from omnizip_cost.latency import predict
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
     from omnizip_cost.runtime.compressed import compressed
     from omnizip_cost.runtime.conformance import check_method
@@ -37,6 +38,7 @@ _PUBLIC = {
     "load_checkpoint": ("runtime.build", "load_checkpoint"),
     "load_spec": ("specs", "load_spec"),
     "plan": ("compression", "make_plan"),
+    "predict": ("latency", "predict"),
     "select": ("runtime.selection", "select"),
     "total_flops": ("cost", "total_flops"),
     "workload": ("workload", "workload"),
@@ -56,6 +58,7 @@ __all__ = [
     "load_checkpoint",
     "load_spec",
     "plan",
+    "predict",
     "select",
     "total_flops",
     "workload",

@@ -1,5 +1,7 @@
 """What torch dispatches, operator by operator: counted by its FLOP counter, or listed here."""
 
+from omnizip_cost.cost.executed.assembly import UNLISTED as ASSEMBLY_UNLISTED
+from omnizip_cost.cost.executed.assembly import assembly_executed
 from omnizip_cost.cost.executed.families import why_unlisted
 from omnizip_cost.cost.executed.listing import (
     Engine,
@@ -12,6 +14,7 @@ from omnizip_cost.cost.executed.op import ATTENTION_KINDS, AttentionKind, Execut
 from omnizip_cost.cost.executed.shape import Attention, Gemm, Shape
 
 __all__ = [
+    "ASSEMBLY_UNLISTED",
     "ATTENTION_KINDS",
     "Attention",
     "AttentionKind",
@@ -20,6 +23,7 @@ __all__ = [
     "Gemm",
     "Listing",
     "Shape",
+    "assembly_executed",
     "engine_of",
     "executed_listing",
     "why_encoders_unlisted",
