@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from omnizip_cost.compression import make_plan as plan
     from omnizip_cost.cost import count, total_flops
     from omnizip_cost.cost.account import account
-    from omnizip_cost.latency.kernels import kernel_latency_ms
     from omnizip_cost.latency import predict
+    from omnizip_cost.latency.kernels import kernel_latency_ms
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
     from omnizip_cost.runtime.compressed import compressed
     from omnizip_cost.runtime.conformance import check_method

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from omnizip_cost.latency.backends import BACKENDS
     from omnizip_cost.latency.calibration import Calibration
     from omnizip_cost.latency.prediction import FIRST_TOKEN, Prediction
+    from omnizip_cost.latency.ratio import Ratio, speedup
+    from omnizip_cost.latency.rows import PredictionRow, prediction_row
     from omnizip_cost.latency.stages import StageTime
     from omnizip_cost.latency.timed_op import TimedOp
     from omnizip_cost.latency.whole_pass import predict
@@ -21,9 +23,13 @@ __all__ = [
     "FIRST_TOKEN",
     "Calibration",
     "Prediction",
+    "PredictionRow",
+    "Ratio",
     "StageTime",
     "TimedOp",
     "predict",
+    "prediction_row",
+    "speedup",
 ]
 
 _LAZY = {
@@ -31,9 +37,13 @@ _LAZY = {
     "Calibration": "calibration",
     "FIRST_TOKEN": "prediction",
     "Prediction": "prediction",
+    "PredictionRow": "rows",
+    "Ratio": "ratio",
     "StageTime": "stages",
     "TimedOp": "timed_op",
     "predict": "whole_pass",
+    "prediction_row": "rows",
+    "speedup": "ratio",
 }
 
 
