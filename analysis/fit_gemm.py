@@ -1,0 +1,125 @@
+"""Fit the times of matrix products, and write the data files that the package predicts from.
+
+    python analysis/fit_gemm.py SILICON [--device NAME ...] [--starts 6] [--out DIR]
+
+SILICON is the folder of measured kernel times, one ``DEVICE.parquet`` each, with the columns
+``op, m, n, k, latency_ms``. Writes ``gemm-DEVICE.json`` (the numbers of the physics, corners of the
+table, errors of the cross-validation where ``analysis/kernel_crossval.py`` has written them) and
+``gemm-DEVICE.npy`` (the table, in steps). The same input gives the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fit_gemm_physics import Chip, Floats, fit_physics
+from fit_gemm_table import fit_table, least_rise
+
+from omnizip_cost.hardware.load import load_device
+from omnizip_cost.latency.kernels import gemm
+from omnizip_cost.latency.kernels.gemm_physics import GemmPhysics
+from omnizip_cost.latency.kernels.gemm_table import GemmTable
+from omnizip_cost.units import MEBI, MILLI
+
+DATA = Path(gemm.__file__).with_name("data")
+STEP = 0.0005
+"""Of the stored table: 0.05%."""
+SOURCE = (
+    "Measured kernel times of NVIDIA AIConfigurator (aiconfigurator-core 0.12.0, Apache-2.0, "
+    "copyright NVIDIA CORPORATION & AFFILIATES), vLLM records, bf16; fitted by analysis/fit_gemm.py"
+)
+CHIPS = {
+    "h100-sxm": (132, 50, "NVIDIA H100 Tensor Core GPU Architecture whitepaper: SXM5"),
+    "h200-sxm": (132, 50, "NVIDIA H200: the GH100 of the H100 SXM5, whose whitepaper states both"),
+    "a100-sxm": (108, 40, "NVIDIA A100 Tensor Core GPU Architecture whitepaper"),
+    "l40s": (142, 96, "NVIDIA Ada GPU Architecture whitepaper: AD102; 142 of its 144 SMs"),
+    "rtx-pro-6000": (188, 128, "NVIDIA RTX Blackwell PRO GPU Architecture whitepaper: GB202"),
+}
+"""SMs, second-level cache in MiB, and who says so."""
+
+
+def chip_of(device: str) -> Chip:
+    """What the fit takes as given of a device."""
+    sms, cache_mib, _ = CHIPS[device]
+    known = load_device(device)
+    return Chip(
+        sms=sms,
+        cache_bytes=cache_mib * MEBI,
+        peak_flop_per_s=known.peak("bf16"),
+        bandwidth_bytes_per_s=known.bandwidth_bytes_per_s,
+    )
+
+
+def read_products(silicon: Path, device: str) -> tuple[Floats, Floats]:
+    """Return shapes (3, N) and seconds (N,) of one device's measured products."""
+    table = pd.read_parquet(silicon / f"{device}.parquet")
+    products = table[table["op"] == "gemm"]
+    shapes = np.array([products[axis].to_numpy(np.float64) for axis in "mnk"])
+    return shapes, products["latency_ms"].to_numpy(np.float64) * MILLI
+
+
+def in_steps(table: GemmTable, rise: Floats) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """Round to whole steps, so that no fall along m exceeds what the physics rises."""
+    steps = np.round(table.log_ratio / STEP).astype(np.int16)
+    most = np.floor(rise / STEP).astype(np.int16)
+    for gap in range(most.shape[2]):
+        steps[:, :, gap + 1] = np.maximum(steps[:, :, gap + 1], steps[:, :, gap] - most[:, :, gap])
+    return steps
+
+
+def write_model(device: str, physics: GemmPhysics, table: GemmTable, out: Path) -> None:
+    """Write both data files of a device; errors of a cross-validation that stand there stay."""
+    path = out / f"gemm-{device}.json"
+    errors = json.loads(path.read_text())["errors"] if path.exists() else {}
+    steps = in_steps(table, least_rise(physics, [table.n, table.k, table.m]))
+    record = {
+        "source": SOURCE,
+        "chip": CHIPS[device][2],
+        "bandwidth_bytes_per_s": load_device(device).bandwidth_bytes_per_s,
+        "physics": _rounded(asdict(physics)),
+        "table": {axis: getattr(table, axis).astype(int).tolist() for axis in "nkm"}
+        | {"step": STEP},
+        "errors": errors,
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    np.save(out / f"gemm-{device}.npy", steps, allow_pickle=False)
+
+
+def _rounded(value: Any) -> Any:
+    """Five digits of every fitted number: far more than the measurements carry."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    return [_rounded(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def main() -> None:
+    """Fit each device asked for and write its files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("silicon", type=Path)
+    parser.add_argument("--device", action="append", choices=tuple(CHIPS))
+    parser.add_argument("--starts", type=int, default=6)
+    parser.add_argument("--out", type=Path, default=DATA)
+    options = parser.parse_args()
+    for device in options.device or CHIPS:
+        shapes, seconds = read_products(options.silicon, device)
+        physics = fit_physics(shapes, seconds, chip_of(device), starts=options.starts)
+        physics = GemmPhysics.from_record(_rounded(asdict(physics)))
+        write_model(device, physics, fit_table(physics, shapes, seconds), options.out)
+        missed = np.abs(gemm.gemm_latency_s(device, *shapes) / seconds - 1)
+        large = (shapes[0] >= 64) & (shapes[1:] >= 512).all(axis=0)
+        print(
+            f"{device}: median error {np.median(missed[large]):.2%} on the {large.sum()} fitted "
+            f"records with m >= 64, n and k >= 512; {np.median(missed):.2%} on all"
+        )
+
+
+if __name__ == "__main__":
+    main()
