@@ -171,7 +171,14 @@ def _engine_listing(
 ) -> Listing:
     convention, dtype = CONVENTIONS[backend.convention], formats.torch_dtype
     listing = executed_listing(
-        spec, plan, convention, decode, workload, attention=backend.attention, dtype=dtype
+        spec,
+        plan,
+        convention,
+        decode,
+        workload,
+        attention=backend.attention,
+        dtype=dtype,
+        compiled=backend.engine == "compiled",
     )
     if listing is None:
         raise InvalidValueError(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
 import omnizip_cost as oz
+from omnizip_cost.compression import Plan
 from omnizip_cost.cost import CONVENTIONS
 from omnizip_cost.cost.executed import Attention, ExecutedOp, Gemm, executed_listing
 from omnizip_cost.cost.rows import counted_ops
@@ -44,8 +46,21 @@ def _prompt(name: str, spec: ModelSpec) -> Workload:
 
 
 MODELS = ("qwen2.5-omni-7b", "qwen3-omni-30b-a3b", "omni-tiny", "llama", "phi3", "qwen3", "mistral")
-EXECUTIONS = (("torch", "math"), ("torch", "eager"), ("sdpa", "sdpa"), ("hardware", "sdpa"))
+EXECUTIONS = (
+    ("torch", "math"),
+    ("torch", "eager"),
+    ("sdpa", "sdpa"),
+    ("sdpa", "compiled"),
+    ("hardware", "sdpa"),
+)
 PRODUCTS = {"projection", "attention", "ffn", "router", "lm_head", "convolution", "connector"}
+
+
+def _listing(spec: ModelSpec, plan: Plan, convention: str, kind: str, work: Workload) -> Any:
+    compiled = kind == "compiled"
+    attention: Any = "sdpa" if compiled else kind
+    named = CONVENTIONS[convention]
+    return executed_listing(spec, plan, named, STEPS, work, attention=attention, compiled=compiled)
 
 
 @pytest.mark.parametrize(("convention", "kind"), EXECUTIONS)
@@ -55,7 +70,7 @@ def test_sides_multiply_to_the_count(model: str, convention: str, kind: str) -> 
     work = _prompt(model, spec)
     chosen = CONVENTIONS[convention]
     plan = oz.plan("fastv", work, spec, retained=0.5, fastv_layer=1)
-    listing = executed_listing(spec, plan, chosen, STEPS, work, attention=kind)  # type: ignore[arg-type]
+    listing = _listing(spec, plan, convention, kind, work)
     assert listing is not None
     if model == "mistral" and convention != "hardware":
         assert listing.unlisted == ("llm", "lm_head")
@@ -111,3 +126,29 @@ def test_a_window_hides_pairs_of_prefill() -> None:
     assert listing is not None
     (shape,) = {op.shape for op in listing.ops if isinstance(op.shape, Attention)}
     assert shape.pairs == sum(min(i, 16) for i in range(1, 38))
+
+
+@pytest.mark.parametrize("model", ["qwen2.5-omni-7b", "qwen3-omni-30b-a3b", "llama"])
+def test_compiled_moves_no_more_than_stock_and_no_less_than_ideal(model: str) -> None:
+    spec = _spec(model)
+    work = _prompt(model, spec)
+    plan = oz.plan("full", work, spec)
+    sums = [
+        _sums(_listing(spec, plan, *how, work).ops)
+        for how in (("sdpa", "sdpa"), ("sdpa", "compiled"), ("hardware", "sdpa"))
+    ]
+    assert sums[0].keys() == sums[1].keys() == sums[2].keys()
+    for part in sums[0]:
+        for stock, compiled, ideal in zip(*(one[part] for one in sums), strict=True):
+            assert stock > compiled > ideal, part
+
+
+def _sums(ops: Any) -> dict[tuple[str, str], tuple[int, int]]:
+    """Bytes and kernels of each component and phase; the head is one product everywhere."""
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for op in ops:
+        if op.component != "lm_head":
+            moved, kernels = sums.get((op.component, op.phase), (0, 0))
+            moved += op.bytes_read + op.bytes_written
+            sums[op.component, op.phase] = (moved, kernels + op.kernels)
+    return sums

@@ -15,6 +15,8 @@ from omnizip_cost.cost.executed.modules import (
     cache_update,
     embedding,
     gated_ffn,
+    head,
+    inputs_of_attention,
     linear,
     residual,
     rms_norm,
@@ -72,7 +74,7 @@ def decoder_executed(
     for run in passes(groups[-1].tokens, decode_steps, convention, width):
         norm = rms_norm(run, run.rows, text.hidden_size)
         yield from placed(norm, "llm", run, "rms_norm")
-        yield from placed(_head(text, run), "lm_head", run, "lm_head")
+        yield from placed(head(text, run), "lm_head", run, "lm_head")
 
 
 def _deepstack(spec: ModelSpec, plan: Plan, width: int) -> Iterator[ExecutedOp]:
@@ -88,11 +90,6 @@ def _deepstack(spec: ModelSpec, plan: Plan, width: int) -> Iterator[ExecutedOp]:
         )
 
 
-def _head(text: TextSpec, run: Pass) -> Iterator[Kernel]:
-    """Logits of every position, as the stock thinker computes them."""
-    yield from linear(run, "lm_head", run.rows, text.hidden_size, text.vocab_size, bias=False)
-
-
 def _layers(
     text: TextSpec, stock: Stock, group: LayerGroup, run: Pass, attention_kind: AttentionKind
 ) -> Iterator[ExecutedOp]:
@@ -100,7 +97,7 @@ def _layers(
     heads = Heads(heads=text.heads, kv_heads=text.kv_heads, head_dim=text.head_dim)
     parts: tuple[tuple[str, Iterator[Kernel]], ...] = (
         ("rms_norm", rms_norm(run, rows, d)),
-        ("projection", _projections(text, stock, run)),
+        ("projection", inputs_of_attention(text, run, fused=stock.fused)),
         ("rms_norm", _head_norms(text, run)),
         ("rotary", _rotations(text, stock, run)),
         ("cache", _cached(text, group, run)),
@@ -126,12 +123,6 @@ def _feed_forward(
     else:
         m, bias = group.widths.m, text.ffn_bias
         yield "ffn", gated_ffn(run, run.rows, d, m, bias=bias, fused=stock.fused)
-
-
-def _projections(text: TextSpec, stock: Stock, run: Pass) -> Iterator[Kernel]:
-    widths: tuple[int, ...] = (text.query_width, text.kv_width, text.kv_width)
-    for width in (sum(widths),) if stock.fused else widths:
-        yield from linear(run, "projection", run.rows, text.hidden_size, width, bias=text.qkv_bias)
 
 
 def _cached(text: TextSpec, group: LayerGroup, run: Pass) -> Iterator[Kernel]:

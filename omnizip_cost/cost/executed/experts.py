@@ -31,12 +31,17 @@ def experts_read(experts: ExpertsSpec, run: Pass) -> int:
     return min(experts.experts, run.rows // run.calls * experts.experts_per_token)
 
 
+def router_product(run: Pass, d: int, experts: ExpertsSpec) -> Iterator[Kernel]:
+    """Scores of every expert for each token."""
+    yield from linear(run, "router", run.rows, d, experts.experts, bias=False)
+
+
 def router(run: Pass, d: int, experts: ExpertsSpec) -> Iterator[Kernel]:
     """Scores of every expert, the best few of each token and their shares."""
     scores = run.numbers(run.rows * experts.experts)
     chosen = Tensor(run.rows * experts.experts_per_token, FLOAT32)
     wide, places = Tensor(scores.numbers, FLOAT32), Tensor(chosen.numbers, INT64)
-    yield from linear(run, "router", run.rows, d, experts.experts, bias=False)
+    yield from router_product(run, d, experts)
     yield from cast(scores, FLOAT32, "routing")
     yield kernel("_softmax", "routing", (wide,), wide)
     yield kernel("topk", "routing", (wide,), chosen, places)
@@ -58,11 +63,11 @@ def grouped_experts(run: Pass, d: int, experts: ExpertsSpec) -> Iterator[Kernel]
     counts = Tensor(bounds.numbers, FLOAT32)
     yield kernel("histc", "routing", (Tensor(pairs, FLOAT32),), counts)
     yield kernel("cumsum", "routing", (counts,), bounds)
-    yield _grouped(run, experts, pairs, d, 2 * m)
+    yield grouped(run, experts, pairs, d, 2 * m)
     inner = run.numbers(pairs * m)
     yield kernel("silu", "activation", (inner,), inner)
     yield kernel("mul", "activation", (inner, inner), inner)
-    yield _grouped(run, experts, pairs, m, d)
+    yield grouped(run, experts, pairs, m, d)
     yield kernel("mul", "routing", (rows, shares), rows)
     yield integers("arange", (), pairs, operator="routing")
     yield integers("index_put_", (pairs, pairs), pairs, operator="routing")
@@ -70,7 +75,8 @@ def grouped_experts(run: Pass, d: int, experts: ExpertsSpec) -> Iterator[Kernel]
     yield kernel("sum", "routing", (rows,), run.numbers(run.rows * d))
 
 
-def _grouped(run: Pass, experts: ExpertsSpec, pairs: int, d_in: int, d_out: int) -> Kernel:
+def grouped(run: Pass, experts: ExpertsSpec, pairs: int, d_in: int, d_out: int) -> Kernel:
+    """One product of rows sorted by expert, each with the weights of its own."""
     chosen = experts_read(experts, run)
     weights = run.weights(chosen * d_in * d_out)
     bounds = Tensor(run.calls * experts.experts, INT32)

@@ -86,12 +86,12 @@ def _layer(
     into = _linear(n, d, entering * m)
     return {
         "projection": (inputs._replace(weights=3 * d * d + (2 + key_bias) * d), _linear(n, d, d)),
-        "attention": (_Product(3 * n * d, 0, n * d, _in_blocks(d, heads, blocks)),),
+        "attention": (_Product(3 * n * d, 0, n * d, in_blocks(d, heads, blocks)),),
         "ffn": (into._replace(written=n * m), _linear(n, m, d)),
     }
 
 
-def _in_blocks(d: int, heads: int, blocks: Sequence[int]) -> Attention:
+def in_blocks(d: int, heads: int, blocks: Sequence[int]) -> Attention:
     """Attention inside each of several blocks in one call: equal ones of as many pairs."""
     n = sum(blocks)
     return Attention(

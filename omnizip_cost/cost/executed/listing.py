@@ -10,6 +10,8 @@ from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.convention import Convention
 from omnizip_cost.cost.conventions import CONVENTIONS
 from omnizip_cost.cost.executed.audio import audio_executed
+from omnizip_cost.cost.executed.compiled import compiled_decoder
+from omnizip_cost.cost.executed.compiled_encoders import compiled_encoder
 from omnizip_cost.cost.executed.decoder import decoder_executed
 from omnizip_cost.cost.executed.families import why_unlisted
 from omnizip_cost.cost.executed.ideal import ideal_decoder
@@ -29,7 +31,7 @@ from omnizip_cost.specs.spec import (
 from omnizip_cost.units import BYTES_PER_ELEMENT
 from omnizip_cost.workload.workload import Workload
 
-Engine = Literal["stock", "ideal"]
+Engine = Literal["stock", "compiled", "ideal"]
 
 _ENGINES: dict[str, Engine] = {
     CONVENTIONS["torch"].choices: "stock",
@@ -102,6 +104,7 @@ def executed_listing(
     *,
     attention: AttentionKind = "sdpa",
     dtype: str = "bfloat16",
+    compiled: bool = False,
 ) -> Listing | None:
     """Operators of decoder, head and encoders; None under a formula, which nothing executes.
 
@@ -117,16 +120,21 @@ def executed_listing(
     attention : {"sdpa", "math", "eager"}
         Of the stock module.
     dtype : {"bfloat16", "float16", "float32"}
+    compiled : bool
+        Of the stock module: its products with all between them fused, not operator by operator.
 
     Raises
     ------
     InvalidValueError
-        An unknown attention or dtype, or one that skips no pairs under a convention that does.
+        An unknown attention or dtype, one that skips no pairs under a convention that does, or
+        anything compiled but the stock module with fused attention.
     """
     engine = engine_of(convention)
     _check(convention, engine, attention, dtype)
     if engine is None:
         return None
+    if compiled and (engine != "stock" or attention != "sdpa"):
+        raise InvalidValueError("listing", "compiled", "of the stock module with sdpa", compiled)
     width = BYTES_PER_ELEMENT[dtype]
     clip = workload if convention.encoders and isinstance(spec, ThinkerSpec) else None
     if engine == "ideal":
@@ -134,28 +142,52 @@ def executed_listing(
         if clip is not None and isinstance(spec, ThinkerSpec):
             ops += ideal_encoders(spec, clip, convention, width)
         return Listing(engine=engine, ops=tuple(ops))
-    ops = []
+    return _stock_listing(
+        spec, plan, convention, decode_steps, clip, attention, dtype, compiled=compiled
+    )
+
+
+def _stock_listing(
+    spec: ModelSpec,
+    plan: Plan,
+    convention: Convention,
+    decode_steps: int,
+    clip: Workload | None,
+    attention: AttentionKind,
+    dtype: str,
+    *,
+    compiled: bool,
+) -> Listing:
+    """Operators of the stock modules, one by one or compiled, as far as they are listed."""
+    width = BYTES_PER_ELEMENT[dtype]
+    ops: list[ExecutedOp] = []
     unlisted: list[str] = []
     longest = max(plan.layer_tokens) + decode_steps
-    if why_unlisted(spec, attention=attention, longest=longest) is None:
-        ops += decoder_executed(spec, plan, convention, decode_steps, attention, width)
-    else:
+    if why_unlisted(spec, attention=attention, longest=longest) is not None:
         unlisted += ["llm", "lm_head"]
+    elif compiled:
+        ops += compiled_decoder(spec, plan, convention, decode_steps, width)
+    else:
+        ops += decoder_executed(spec, plan, convention, decode_steps, attention, width)
     if clip is not None and isinstance(spec, ThinkerSpec):
-        if why_encoders_unlisted(spec) is None:
-            ops += _encoders(spec, clip, attention, dtype)
-        else:
+        if why_encoders_unlisted(spec) is not None:
             unlisted += ["audio_encoder", "vision_encoder"]
-    return Listing(engine=engine, ops=tuple(ops), unlisted=tuple(unlisted))
+        else:
+            for encoder, stock in _encoders(spec, clip, attention, dtype):
+                sizes = (clip.mel_frames, clip.grid_thw, width)
+                ops += compiled_encoder(encoder, stock, *sizes) if compiled else stock
+    how: Engine = "compiled" if compiled else "stock"
+    return Listing(engine=how, ops=tuple(ops), unlisted=tuple(unlisted))
 
 
 def _encoders(
     spec: ThinkerSpec, clip: Workload, attention: AttentionKind, dtype: str
-) -> Iterator[ExecutedOp]:
+) -> Iterator[tuple[AudioEncoderSpec | VisionEncoderSpec, Iterator[ExecutedOp]]]:
+    """Both encoders, each with its operators one by one."""
     width, clamped = BYTES_PER_ELEMENT[dtype], dtype == "float16"
     heard, seen = _ENCODERS[spec.family]
-    yield from heard(spec.audio, clip.mel_frames, attention, width, clamped=clamped)
-    yield from seen(spec.vision, clip.grid_thw, attention, width)
+    yield spec.audio, heard(spec.audio, clip.mel_frames, attention, width, clamped=clamped)
+    yield spec.vision, seen(spec.vision, clip.grid_thw, attention, width)
 
 
 def _check(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from omnizip_cost import formulas
 from omnizip_cost.cost.executed.op import BOOL, FLOAT32, INT64, Kernel, Pass, Tensor, kernel
 from omnizip_cost.cost.executed.shape import Gemm, mean
+from omnizip_cost.specs.spec import TextSpec
 
 
 def cast(numbers: Tensor, width: int, operator: str) -> Iterator[Kernel]:
@@ -30,6 +31,18 @@ def linear(
         reads = (run.weights(d_out), *reads)
     aten, shape = "addmm" if bias else "mm", Gemm(m=mean(rows, run.calls), n=d_out, k=d_in)
     yield kernel(aten, operator, reads, written, multiply_adds=work, shape=shape)
+
+
+def inputs_of_attention(text: TextSpec, run: Pass, *, fused: bool) -> Iterator[Kernel]:
+    """Queries, keys and values of the decoder; ``fused``: of one product."""
+    widths: tuple[int, ...] = (text.query_width, text.kv_width, text.kv_width)
+    for width in (sum(widths),) if fused else widths:
+        yield from linear(run, "projection", run.rows, text.hidden_size, width, bias=text.qkv_bias)
+
+
+def head(text: TextSpec, run: Pass) -> Iterator[Kernel]:
+    """Logits of every position, as the stock thinker computes them."""
+    yield from linear(run, "lm_head", run.rows, text.hidden_size, text.vocab_size, bias=False)
 
 
 def rms_norm(run: Pass, rows: int, d: int) -> Iterator[Kernel]:
