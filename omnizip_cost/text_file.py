@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,45 @@ def read_toml(
     if _holds_longer_numbers(table):
         raise InputFileError(path, "is not valid TOML (a whole number beyond 64 bits)")
     return table
+
+
+def toml_text(table: Mapping[str, Any]) -> str:
+    """Write texts, numbers, lists of them and tables as TOML, in their order; None is left out.
+
+    Plain values come first and tables after them, since TOML gives what follows a table's head to
+    that table. :func:`read_toml` gives back what was written.
+
+    >>> print(toml_text({"name": "x", "peaks": {"bf16": 1.5}, "notes": ["a", "b"]}), end="")
+    name = "x"
+    notes = ["a", "b"]
+    <BLANKLINE>
+    [peaks]
+    bf16 = 1.5
+    """
+    return "".join(_toml_lines(table, ()))
+
+
+def _toml_lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    if path:
+        yield f"\n[{'.'.join(map(_toml_key, path))}]\n"
+    for key, value in table.items():
+        if key not in inner and value is not None:
+            yield f"{_toml_key(key)} = {_toml_value(value)}\n"
+    for key, value in inner.items():
+        yield from _toml_lines(value, (*path, key))
+
+
+def _toml_key(key: str) -> str:
+    plain = key.isascii() and key.replace("_", "a").replace("-", "a").isalnum()
+    return key if plain else _toml_value(key)
+
+
+def _toml_value(value: Any) -> str:
+    """A JSON text is a TOML text but for one character; numbers and lists are alike."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
 
 
 def _holds_longer_numbers(table: dict[str, Any]) -> bool:
