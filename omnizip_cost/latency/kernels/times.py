@@ -8,6 +8,7 @@ import numpy as np
 
 from omnizip_cost.hardware.device import Device
 from omnizip_cost.hardware.load import load_device
+from omnizip_cost.latency.kernels.gemm import MEASURED, gemm_latency_s
 from omnizip_cost.latency.kernels.roofline import roofline_s
 from omnizip_cost.latency.kernels.shapes import DIMENSIONS, Floats, checked_shape
 from omnizip_cost.units import MILLI
@@ -55,4 +56,6 @@ def kernel_latency_ms(device: str | Device, op: str, **dims: Any) -> Any:
 
 
 def _seconds(device: Device, op: str, shape: dict[str, Floats]) -> Floats:
+    if op == "gemm" and device.name in MEASURED:
+        return gemm_latency_s(device.name, shape["m"], shape["n"], shape["k"])
     return roofline_s(device, op, shape)
