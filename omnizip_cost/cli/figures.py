@@ -20,6 +20,7 @@ FIGURE_NAMES = (
     "speedup_limits",
     "attention_share",
     "exact_ratio",
+    "predictors",
 )
 """Written out, so that help loads no drawing library."""
 

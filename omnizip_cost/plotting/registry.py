@@ -19,6 +19,7 @@ from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
+from omnizip_cost.plotting.predictors import draw_predictors
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
@@ -123,6 +124,13 @@ FIGURES: dict[str, FigureEntry] = {
             table="exact_ratio",
             made_by="omnizip-cost derive --out DIR",
             draw=draw_exact_ratio,
+        ),
+        FigureEntry(
+            name="predictors",
+            title="Speed-ups that different predictors promise",
+            table="predictors",
+            made_by="python analysis/predictors.py --out DIR",
+            draw=draw_predictors,
         ),
     )
 }

@@ -23,7 +23,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "figures"
 MANIFEST = tomllib.loads((FOLDER / "manifest.toml").read_text())["figure"]
 PROGRAMS = sorted(FOLDER.glob("*.py"))
 TINY = load_spec("omni-tiny")
-COUNTERS = FOLDER.parent / "analysis" / "measurements" / "counters" / "counters.csv"
+MEASURED = FOLDER.parent / "analysis" / "measurements"
+COUNTERS = MEASURED / "counters" / "counters.csv"
+PREDICTORS = MEASURED / "predictors" / "predictors.csv"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(conventions_table(), place / "conventions.csv")
     write_table(audit(bundled_claims()[:1]), place / "audit.csv")
     write_table(read_table(COUNTERS), place / "counters.csv")
+    write_table(read_table(PREDICTORS), place / "predictors.csv")
     write_table(limit_rows(TINY, 300), place / "speedup_limits.csv")
     write_table(share_rows([TINY]), place / "attention_share.csv")
     write_table(ratio_rows([TINY], 300), place / "exact_ratio.csv")
