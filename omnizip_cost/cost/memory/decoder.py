@@ -1,0 +1,190 @@
+"""Which tensors of the stock text model are alive, operator by operator.
+
+Source: ``Qwen2_5OmniThinkerTextModel`` and its layers, transformers 5.17 and 5.23, whose tensors
+are the same; the other families' text models differ in what they hold between operators by nothing
+but head norms. Names are Python's: a layer's input lives until the layer returns, since the loop
+over the layers still names it, and attention weights that eager attention returns live through the
+feed-forward part.
+
+Letters: n tokens, d hidden size, q and kv widths of queries and keys, m FFN width, h heads.
+"""
+
+from __future__ import annotations
+
+from omnizip_cost.cost.executed.op import FLOAT32
+from omnizip_cost.cost.memory.live import Live
+from omnizip_cost.cost.memory.run import Run
+from omnizip_cost.specs.spec import TextSpec
+
+
+def rms_norm(live: Live, run: Run, rows: int, d: int, out: str) -> None:
+    """Normalise ``rows`` rows of ``d`` numbers into ``out``, in float32 and back."""
+    wide = rows * d * FLOAT32
+    if run.narrow:
+        live.hold("raised", wide)
+    live.hold("square", wide)
+    live.hold("variance", rows * FLOAT32)
+    live.drop("square")
+    live.hold("shifted", rows * FLOAT32)
+    live.hold("root", rows * FLOAT32)
+    live.drop("shifted")
+    live.hold("normalised", wide)
+    live.drop("root")
+    if run.narrow:
+        live.drop("raised")
+        live.hold("narrowed", run.rows(rows, d))
+    live.hold(out, run.rows(rows, d))
+    if run.narrow:
+        live.drop("narrowed")
+    live.drop("normalised", "variance")
+
+
+def rotation(live: Live, size: int, out: str) -> None:
+    """Turn queries or keys of ``size`` bytes: two products, a swapped half, a sum."""
+    live.hold("cosine part", size)
+    live.hold("half", size // 2)
+    live.hold("swapped", size)
+    live.drop("half")
+    live.hold("sine part", size)
+    live.drop("swapped")
+    live.hold(out, size)
+    live.drop("cosine part", "sine part")
+
+
+def attention_layer(
+    live: Live, run: Run, text: TextSpec, n: int, past: int, *, tapped: str = ""
+) -> None:
+    """From the normalised input to ``attended``: projections, rotation, cache, attention.
+
+    With ``past`` cached tokens the new cache is written beside the old one, keys first. ``tapped``
+    says which projections a hook keeps: FastV's ranking layer hands on queries and keys.
+    """
+    keys = past + n
+    query, key = run.rows(n, text.query_width), run.rows(n, text.kv_width)
+    for name, size in (("q", query), ("k", key), ("v", key)):
+        live.hold(name, size)
+    if text.qk_norm:
+        _head_norms(live, run, text, n)
+    rotation(live, query, "turned q")
+    rotation(live, key, "turned k")
+    if tapped:
+        live.rename("q", "tapped q")
+        live.rename("k", "tapped k")
+        if tapped == "last":
+            live.drop("tapped q")
+            live.hold("tapped q", run.rows(1, text.query_width))
+    else:
+        live.drop("q", "k")
+    for name in ("keys", "values"):
+        live.hold(f"new {name}", run.cached(text, keys), "cache")
+        if past:
+            live.drop(name)
+        live.rename(f"new {name}", name)
+    live.drop("turned k", "v")
+    if run.dequantises:
+        for name in ("keys", "values"):
+            live.hold(f"read {name}", run.rows(keys, text.kv_width))
+    if run.eager:
+        _eager(live, run, text, n, keys)
+    else:
+        live.hold("heads", query)
+        live.hold("log-sum", n * text.heads * FLOAT32)
+        live.drop("log-sum")
+    live.hold("attended", run.rows(n, text.hidden_size))
+    live.drop("heads", "turned q")
+    if run.dequantises:
+        live.drop("read keys", "read values")
+
+
+def _head_norms(live: Live, run: Run, text: TextSpec, n: int) -> None:
+    for name, heads in (("q", text.heads), ("k", text.kv_heads)):
+        rms_norm(live, run, n * heads, text.head_dim, "normed head")
+        live.drop(name)
+        live.rename("normed head", name)
+
+
+def _eager(live: Live, run: Run, text: TextSpec, n: int, keys: int) -> None:
+    """Every score written out; the weights go on living until the layer returns."""
+    grouped = text.heads > text.kv_heads
+    if grouped:
+        for name in ("keys", "values"):
+            live.hold(f"repeated {name}", run.rows(keys, text.query_width))
+    written_out(live, run, text.heads * n * keys, masked=True)
+    live.hold("weighted", run.rows(n, text.query_width))
+    if n > 1:
+        live.hold("heads", run.rows(n, text.query_width))
+        live.drop("weighted")
+    else:
+        live.rename("weighted", "heads")
+    if grouped:
+        live.drop("repeated keys", "repeated values")
+
+
+def written_out(live: Live, run: Run, pairs: int, *, masked: bool) -> None:
+    """Scores of so many pairs turned to ``weights``: scaled, masked, softmax in float32 and back.
+
+    At the softmax the scores, their copy in float32 and its result stand side by side: 10 bytes
+    for each head, query and key in bfloat16, 8 in float16 on CUDA and in float32.
+    """
+    size = pairs * run.width
+    live.hold("products", size, "attention_weights")
+    live.hold("scores", size, "attention_weights")
+    live.drop("products")
+    if masked:
+        live.hold("masked", size, "attention_weights")
+        live.drop("scores")
+        live.rename("masked", "scores")
+    softmax(live, run, pairs)
+
+
+def softmax(live: Live, run: Run, pairs: int) -> None:
+    """``scores`` to ``weights`` in float32 and back."""
+    wide = pairs * FLOAT32
+    if run.softmax_copies:
+        live.hold("raised scores", wide, "attention_weights")
+    live.hold("shares", wide, "attention_weights")
+    if run.softmax_copies:
+        live.drop("raised scores")
+    if run.narrow:
+        live.hold("weights", pairs * run.width, "attention_weights")
+        live.drop("shares")
+    else:
+        live.rename("shares", "weights")
+    live.drop("scores")
+
+
+def gated_ffn(live: Live, run: Run, n: int, m: int, d: int) -> None:
+    """Gate through SiLU, times up, down: three tensors of the FFN's width at the product."""
+    inner = run.rows(n, m)
+    live.hold("gate", inner)
+    live.hold("activated", inner)
+    live.drop("gate")
+    live.hold("up", inner)
+    live.hold("gated", inner)
+    live.drop("activated", "up")
+    live.hold("fed", run.rows(n, d))
+    live.drop("gated")
+
+
+def stock_layer(
+    live: Live, run: Run, text: TextSpec, n: int, past: int = 0, *, tapped: str = ""
+) -> None:
+    """One decoder layer on n tokens, whose input ``hidden`` outlives it and is replaced by it.
+
+    Its cache stands under ``keys`` and ``values``.
+    """
+    d = text.hidden_size
+    residual = run.rows(n, d)
+    rms_norm(live, run, n, d, "normed")
+    attention_layer(live, run, text, n, past, tapped=tapped)
+    live.drop("normed")
+    live.hold("attended residual", residual)
+    live.drop("attended")
+    rms_norm(live, run, n, d, "normed")
+    gated_ffn(live, run, n, text.intermediate_size, d)
+    live.drop("normed")
+    live.hold("next hidden", residual)
+    live.drop("attended residual", "fed", "hidden")
+    if run.eager:
+        live.drop("weights")
+    live.rename("next hidden", "hidden")
