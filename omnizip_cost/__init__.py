@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from omnizip_cost.runtime.compressed import compressed
     from omnizip_cost.runtime.conformance import check_method
     from omnizip_cost.runtime.selection import select
-    from omnizip_cost.specs import load_spec
+    from omnizip_cost.specs import load_spec, pruned
     from omnizip_cost.workload import bare_workload, clip_workload, workload
 
 __version__ = "0.1.0"
@@ -39,6 +39,7 @@ _PUBLIC = {
     "load_spec": ("specs", "load_spec"),
     "plan": ("compression", "make_plan"),
     "predict": ("latency", "predict"),
+    "pruned": ("specs", "pruned"),
     "select": ("runtime.selection", "select"),
     "total_flops": ("cost", "total_flops"),
     "workload": ("workload", "workload"),
@@ -59,6 +60,7 @@ __all__ = [
     "load_spec",
     "plan",
     "predict",
+    "pruned",
     "select",
     "total_flops",
     "workload",
