@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from omnizip_cost.compression.plan import Plan
+from omnizip_cost.cost.memory import MemoryEstimate
 from omnizip_cost.hardware.device import Device
 from omnizip_cost.latency.backends import Backend
 from omnizip_cost.latency.calibration import Calibration
@@ -43,6 +44,8 @@ class Prediction:
     """Taken for the least time of one kernel."""
     host_s: float
     """Taken for the host's time for one operator."""
+    memory: MemoryEstimate
+    """Most bytes alive on the device, stage by stage."""
     preprocessing_s: float | None
     """Host seconds before the first stage; None where nobody measured them."""
     unlisted: tuple[str, ...]
@@ -60,6 +63,11 @@ class Prediction:
         """Least and most seconds of some stages together, their errors taken to agree."""
         chosen = [one for one in self.stages if one.stage in names]
         return sum(one.low_s for one in chosen), sum(one.high_s for one in chosen)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the peak is within what a process can allocate on the device."""
+        return self.memory.peak_bytes <= self.device.usable_bytes
 
     @property
     def prefill_s(self) -> float:

@@ -26,8 +26,9 @@ class PredictionRow(FlatRow):
     decode_s_per_token: float | None
     end_to_end_s: float
     """Time to first token and all decode steps."""
-    peak_memory_bytes: int | None
-    fits: bool | None
+    peak_memory_bytes: int
+    fits: bool
+    """Within what a process can allocate on the device."""
     realised: float
     """Share of audio+video tokens that the plan's counts keep."""
     rho_a: float | None
@@ -117,8 +118,8 @@ def prediction_row(prediction: Prediction, full: Prediction | None = None) -> Pr
         ttft_s=prediction.ttft_s,
         decode_s_per_token=prediction.decode_s_per_token,
         end_to_end_s=prediction.end_to_end_s,
-        peak_memory_bytes=None,
-        fits=None,
+        peak_memory_bytes=prediction.memory.peak_bytes,
+        fits=prediction.fits,
         realised=plan.realised,
         rho_a=plan.rho_a,
         rho_v=plan.rho_v,

@@ -15,6 +15,7 @@ from omnizip_cost.cost.executed import (
     executed_listing,
 )
 from omnizip_cost.cost.formats import Formats
+from omnizip_cost.cost.memory import memory_peak
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.hardware.device import Device
 from omnizip_cost.hardware.load import load_device
@@ -125,6 +126,16 @@ def predict(
         ops=tuple(op for ops in by_stage.values() for op in ops),
         launch_s=machine.launch_s,
         host_s=host_s,
+        memory=memory_peak(
+            spec,
+            plan,
+            workload,
+            backend=engine.name,
+            dtype=scheme.formats.dtype,
+            weight_dtype=scheme.formats.weight_dtype,
+            cache_dtype=scheme.formats.cache_dtype,
+            decode_steps=decode,
+        ),
         preprocessing_s=_preprocessing_s(measured, workload),
         unlisted=(*listed.unlisted, *untold),
     )
