@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median, quantiles
 from typing import Any
 
+from omnizip_cost.compare.cells import any_row, measured_cells
 from omnizip_cost.compare.counts import stage_flops
 from omnizip_cost.compare.gap import SAME_WORK, Stages, explain, noise
+from omnizip_cost.compare.observed import observed_speedup
 from omnizip_cost.cost import executed_convention
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.results import FlatRow, MeasurementRow
@@ -132,55 +133,16 @@ def compare(rows: Iterable[MeasurementRow], specs: Mapping[str, ModelSpec]) -> l
     InvalidValueError
         No rows, no spec for a model, or a configuration without a full-token measurement.
     """
-    cells: dict[tuple[object, ...], Stages] = {}
-    for row in rows:
-        cells.setdefault(row.cell_key, {})[row.stage] = row
-    if not cells:
-        raise InvalidValueError("compare", "rows", "at least one measured cell", 0)
-    references = {
-        _setting(_any(stages)): stages
-        for stages in cells.values()
-        if _any(stages).method == "full" and "prefill" in stages
-    }
     out = []
-    for stages in cells.values():
-        sample = _any(stages)
-        full = references.get(_setting(sample))
-        if full is None or full["prefill"].status != "ok":
-            raise InvalidValueError(
-                "compare",
-                "full tokens",
-                f"measured for {sample.model} on {sample.clip!r} ({sample.device})",
-                "no such row" if full is None else full["prefill"].status,
-                "profile with `--method full` into the same folder",
-            )
-        if sample.model not in specs:
-            raise InvalidValueError("compare", "model", "one with a known config", sample.model)
-        out.append(_compare(stages, full, specs[sample.model]))
+    for cell in measured_cells(rows):
+        if cell.row.model not in specs:
+            raise InvalidValueError("compare", "model", "one with a known config", cell.row.model)
+        out.append(_compare(cell.stages, cell.full, specs[cell.row.model]))
     return out
 
 
-def _any(stages: Stages) -> MeasurementRow:
-    return stages.get("prefill") or next(iter(stages.values()))
-
-
-def _setting(row: MeasurementRow) -> tuple[object, ...]:
-    """Everything that must agree before two times may be divided."""
-    return (
-        row.environment_id,
-        row.model,
-        row.weights,
-        row.device,
-        row.dtype,
-        row.attention,
-        row.clip,
-        row.full_tokens,
-        row.decode_steps,
-    )
-
-
 def _compare(stages: Stages, full: Stages, spec: ModelSpec) -> CompareRow:
-    cell, reference = _any(stages), full["prefill"]
+    cell, reference = any_row(stages), full["prefill"]
     names = {"eq9": "eq9", "exact": executed_convention(cell.attention), "torch": "torch"}
     whole = {kind: stage_flops(reference, spec, name) for kind, name in names.items()}
     base: dict[str, Any] = {
@@ -192,24 +154,27 @@ def _compare(stages: Stages, full: Stages, spec: ModelSpec) -> CompareRow:
     if broken is not None:
         return CompareRow(**base, status=broken.status, reason=broken.reason)
     left = {kind: stage_flops(cell, spec, name) for kind, name in names.items()}
-    low, observed, high = _speedup(reference, cell, _spent(stages))
+    seen = observed_speedup(stages, full, ("selection", "prefill"))
+    alone = observed_speedup(stages, full, ("prefill",))
+    if seen is None or alone is None:
+        raise InvalidValueError("compare", "prefill", "measured in every cell", cell.label)
     predicted: dict[str, Any] = {"flops_selection": left["exact"].get("selection")}
     for kind in names:
         spent = left[kind]["prefill"] + left[kind].get("selection", 0)
         speedup = _ratio(whole[kind]["prefill"], spent)
         predicted[f"flops_{kind}"] = left[kind]["prefill"]
         predicted[f"speedup_{kind}"] = speedup
-        predicted[f"error_{kind}"] = None if speedup is None else speedup / observed - 1
+        predicted[f"error_{kind}"] = None if speedup is None else speedup / seen.ratio - 1
     stage, sentence = explain(stages, full, left["exact"], whole["exact"])
     return CompareRow(
         **base,
         **predicted,
         **_times(stages, full),
-        speedup_observed=observed,
-        speedup_observed_low=low,
-        speedup_observed_high=high,
+        speedup_observed=seen.ratio,
+        speedup_observed_low=seen.low,
+        speedup_observed_high=seen.high,
         prefill_speedup_exact=_ratio(whole["exact"]["prefill"], left["exact"]["prefill"]),
-        prefill_speedup_observed=_speedup(reference, cell, cell.samples_s)[1],
+        prefill_speedup_observed=alone.ratio,
         decode_speedup_exact=_ratio(whole["exact"]["decode"], left["exact"]["decode"]),
         peak_memory_bytes=_peak(stages),
         noise=noise(stages, full),
@@ -220,7 +185,7 @@ def _compare(stages: Stages, full: Stages, spec: ModelSpec) -> CompareRow:
 
 def _times(stages: Stages, full: Stages) -> dict[str, Any]:
     """Columns of measured seconds, and the speed-ups of decode and of the whole pass."""
-    cell, total = _any(stages), _total(stages)
+    cell, total = any_row(stages), _total(stages)
     return {
         "prefill_s": cell.median_s,
         "prefill_low_s": cell.low_s,
@@ -231,43 +196,6 @@ def _times(stages: Stages, full: Stages) -> dict[str, Any]:
         "end_to_end_s": total,
         "end_to_end_speedup": _ratio(_total(full), total),
     }
-
-
-def _spent(stages: Stages) -> tuple[float, ...]:
-    """Seconds of prefill and selection together, pass by pass.
-
-    Both come from the same passes; where one has fewer samples, the median of selection is added.
-    """
-    prefill, selection = _any(stages).samples_s, stages.get("selection")
-    if selection is None or not selection.samples_s:
-        return prefill
-    added: tuple[float, ...] = selection.samples_s
-    if len(added) != len(prefill):
-        added = (median(added),) * len(prefill)
-    return tuple(a + b for a, b in zip(prefill, added, strict=True))
-
-
-def _speedup(
-    reference: MeasurementRow, row: MeasurementRow, cell: tuple[float, ...]
-) -> tuple[float, float, float]:
-    """Lower quartile, median, upper quartile of the speed-up over the full prefill.
-
-    Interleaved rounds give samples of both taken next to each other: their ratios are free of
-    the machine's drift. Otherwise the medians are divided, and the quartiles of one by those of
-    the other bound the spread.
-    """
-    full = reference.samples_s
-    paired = reference.order == row.order == "interleaved"
-    if paired and len(full) == len(cell) >= 2:
-        ratios = [a / b for a, b in zip(full, cell, strict=True)]
-        low, middle, high = quantiles(ratios, n=4, method="inclusive")
-        return low, middle, high
-    if len(full) >= 2 and len(cell) >= 2:
-        a = quantiles(full, n=4, method="inclusive")
-        b = quantiles(cell, n=4, method="inclusive")
-        return a[0] / b[2], a[1] / b[1], a[2] / b[0]
-    ratio = median(full) / median(cell)
-    return ratio, ratio, ratio
 
 
 def _seconds(stages: Stages, stage: str) -> float | None:

@@ -1,0 +1,160 @@
+"""What the model of time predicts for a measured cell: the plan it realised, run as it was run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from omnizip_cost.compare.cells import MeasuredCell
+from omnizip_cost.compare.counts import observed_plan
+from omnizip_cost.compare.join import CompareRow
+from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.hardware import Device, plain_dtype
+from omnizip_cost.latency import Calibration, Prediction, predict, speedup
+from omnizip_cost.results import MeasurementRow
+from omnizip_cost.specs.spec import ModelSpec, ThinkerSpec
+from omnizip_cost.workload.workload import Window, Workload
+
+TIMED = ("selection", "prefill")
+"""Stages inside the speed-ups of a :class:`CompareRow`."""
+
+_BACKENDS = {"eager": "hf-eager", "sdpa": "hf-sdpa", "flash_attention_2": "hf-sdpa"}
+"""What executes the model, by the attention that a row names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedCompareRow(CompareRow):
+    """A compared configuration with what the model of time predicts for it."""
+
+    predicted_on: str | None = None
+    """Device whose peaks and kernels were taken."""
+    calibrated: bool | None = None
+    prefill_predicted_s: float | None = None
+    prefill_predicted_low_s: float | None = None
+    prefill_predicted_high_s: float | None = None
+    prefill_error: float | None = None
+    """Signed: predicted / observed - 1."""
+    speedup_predicted: float | None = None
+    """Full prefill / (prefill + selection), in predicted seconds."""
+    speedup_predicted_low: float | None = None
+    speedup_predicted_high: float | None = None
+    error_predicted: float | None = None
+    """Of the speed-up: signed, predicted / observed - 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedCell:
+    """One measured configuration and its full tokens, each predicted."""
+
+    cell: MeasuredCell
+    spec: ModelSpec
+    mine: Prediction
+    full: Prediction
+
+
+def predicted_cell(
+    cell: MeasuredCell, spec: ModelSpec, device: Device, calibration: Calibration | None = None
+) -> PredictedCell:
+    """Predict a measured configuration and its full tokens on one device.
+
+    Raises
+    ------
+    InvalidValueError
+        An attention that no backend stands for, or a decoder whose operators are not listed.
+    UnknownNameError
+        The device has no peak for the measured dtype.
+    """
+    return PredictedCell(
+        cell=cell,
+        spec=spec,
+        mine=predicted_row(cell.row, spec, device, calibration),
+        full=predicted_row(cell.full["prefill"], spec, device, calibration),
+    )
+
+
+def predicted_row(
+    row: MeasurementRow, spec: ModelSpec, device: Device, calibration: Calibration | None = None
+) -> Prediction:
+    """Predict the pass that a row is a stage of, from the counts that it realised."""
+    if row.attention not in _BACKENDS:
+        raise InvalidValueError(
+            "predicting", "attention", f"one of {', '.join(_BACKENDS)}", row.attention
+        )
+    prediction = predict(
+        spec,
+        observed_plan(row, spec),
+        device,
+        workload=observed_workload(row, spec),
+        backend=_BACKENDS[row.attention],
+        dtype=plain_dtype(row.dtype),
+        decode=row.decode_steps,
+        calibration=calibration,
+    )
+    if not prediction.prefill_s:
+        raise InvalidValueError(
+            "predicting",
+            "model",
+            "one whose operators are listed",
+            spec.name,
+            "; ".join(prediction.unlisted),
+        )
+    return prediction
+
+
+def observed_workload(row: MeasurementRow, spec: ModelSpec) -> Workload | None:
+    """Return the clip behind a row, for its encoders; None where the row does not tell.
+
+    Rows do not keep the sides of a frame: its patches are laid out as near to square as their
+    number allows. The vision encoder works in windows of equal size whatever the sides, so that
+    only the windows cut at its edges depend on them.
+    """
+    grid = row.tokens_per_grid
+    if not isinstance(spec, ThinkerSpec) or not grid or not row.video_windows:
+        return None
+    height, width = _sides(grid)
+    merge, time = spec.vision.merge_size, row.video_tokens // grid
+    return Workload(
+        name=row.clip,
+        windows=tuple(
+            Window(video_tokens=seen, audio_tokens=heard)
+            for seen, heard in zip(row.video_windows, row.audio_windows, strict=True)
+        ),
+        tokens_per_grid=grid,
+        text_before=row.text_tokens,
+        text_after=0,
+        grid_thw=(time, merge * height, merge * width) if time else None,
+        mel_frames=row.mel_frames or 0,
+    )
+
+
+def timed(row: CompareRow, predicted: PredictedCell) -> TimedCompareRow:
+    """Put a prediction beside a compared configuration."""
+    kept: dict[str, Any] = dict(row)
+    if row.status != "ok" or row.speedup_observed is None or row.prefill_s is None:
+        return TimedCompareRow(**kept)
+    mine = predicted.mine
+    low_s, high_s = mine.interval("prefill")
+    ratio = speedup(mine, predicted.full, *TIMED)
+    return TimedCompareRow(
+        **kept,
+        predicted_on=mine.device.name,
+        calibrated=mine.calibration.measured,
+        prefill_predicted_s=mine.prefill_s,
+        prefill_predicted_low_s=low_s,
+        prefill_predicted_high_s=high_s,
+        prefill_error=mine.prefill_s / row.prefill_s - 1,
+        speedup_predicted=ratio.ratio if ratio else None,
+        speedup_predicted_low=ratio.low if ratio else None,
+        speedup_predicted_high=ratio.high if ratio else None,
+        error_predicted=ratio.ratio / row.speedup_observed - 1 if ratio else None,
+    )
+
+
+def _sides(cells: int) -> tuple[int, int]:
+    """Two whole numbers whose product is ``cells``, as near to one another as can be.
+
+    >>> _sides(120), _sides(7)
+    ((10, 12), (1, 7))
+    """
+    short = next(side for side in range(int(cells**0.5), 0, -1) if cells % side == 0)
+    return short, cells // short

@@ -1,0 +1,64 @@
+"""From the name that a driver reports to a device that is known here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from omnizip_cost.errors import OptionsError
+from omnizip_cost.hardware import Device, load_device
+from omnizip_cost.results import MeasurementRow
+
+REPORTED: Mapping[str, str] = MappingProxyType(
+    {
+        "h100 80gb hbm3": "h100-sxm",
+        "h100 pcie": "h100-pcie",
+        "h200": "h200-sxm",
+        "a100-sxm4-80gb": "a100-sxm",
+        "a100-sxm4-40gb": "a100-sxm-40gb",
+        "a100 80gb pcie": "a100-pcie-80gb",
+        "l40s": "l40s",
+        "l4": "l4",
+        "l20": "l20",
+        "h20": "h20",
+        "rtx a6000": "rtx-a6000",
+        "rtx 6000 ada generation": "rtx-6000-ada",
+        "rtx a5000": "rtx-a5000",
+        "geforce rtx 4090": "rtx-4090",
+        "rtx pro 6000 blackwell workstation edition": "rtx-pro-6000",
+        "rtx pro 6000 blackwell server edition": "rtx-pro-6000",
+        "b200": "b200",
+    }
+)
+"""Product names as NVIDIA's driver gives them to ``torch.cuda.get_device_name``, in small letters
+and without the vendor. A name that is not here is refused, never guessed."""
+
+_VENDOR = "nvidia "
+
+
+def reported_device(rows: Iterable[MeasurementRow], given: str | Device | None = None) -> Device:
+    """Return the device that rows were measured on: the one given, else by its reported name.
+
+    Raises
+    ------
+    OptionsError
+        Rows of several devices, or of one whose reported name is not known.
+    UnknownNameError, InputFileError
+        The given device is not known.
+    """
+    names = list(dict.fromkeys(row.device for row in rows))
+    if len(names) > 1:
+        raise OptionsError(
+            "predicting", f"rows of one device at a time, these are of {', '.join(names)}"
+        )
+    if given is not None:
+        return given if isinstance(given, Device) else load_device(given)
+    known = REPORTED.get(names[0].lower().removeprefix(_VENDOR)) if names else None
+    if known is None:
+        which = names[0] if names else "no device"
+        raise OptionsError(
+            "predicting",
+            f"rows measured on {which!r} name no device of `omnizip-cost devices`; "
+            "give --device NAME, or the TOML file of a device",
+        )
+    return load_device(known)
