@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.cli.options import with_options
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, require_one_format, show
+from omnizip_cost.cli.timed_rows import TimeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +30,10 @@ OutOption = Annotated[
 ]
 
 
+@with_options
 def compare_command(
     rows: RowsArgument,
+    times: TimeOptions,
     out: OutOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -37,21 +41,34 @@ def compare_command(
     """Predicted against observed speed-up, per method and ratio, with signed errors.
 
     Speed-ups are full prefill / (prefill + selection), predicted and observed; Eq. 9 knows no
-    selection.
+    selection. With --device or --calibration, predicted seconds stand beside them. --explain shows
+    for each configuration where the gap between Eq. 9 and the clock goes, an effect at a time.
 
     Example: `omnizip-cost compare out/tiny --out out/tiny` (after `profile`'s example)
+
+    Example: `omnizip-cost compare out/h100 --explain --method omnizip`
     """
     from omnizip_cost.compare import compare
 
+    require_one_format(as_json=as_json, as_csv=as_csv)
+    times.check()
     measured, specs = read_measurements(rows)
     compared = compare(measured, specs)
+    found = times.predicted(measured, specs)
+    compared = found.beside(compared) if found else compared
+    steps = found.waterfalls(times.timer) if found and times.explain else None
     if out is not None:
         from omnizip_cost.cli.publish import draw_figures, write_tables
 
-        write_tables(out, measured, compared)
+        write_tables(out, measured, compared, steps.rows if steps else ())
         draw_figures(out)
-    if not emit(compared, as_json=as_json, as_csv=as_csv):
-        print_compared(compared)
+    if steps is not None:
+        if not emit(steps.rows, as_json=as_json, as_csv=as_csv):
+            from omnizip_cost.cli.explain import print_waterfalls
+
+            print_waterfalls(steps)
+    elif not emit(times.chosen(compared), as_json=as_json, as_csv=as_csv):
+        print_compared(times.chosen(compared))
 
 
 def measured_before(measured: Sequence[MeasurementRow], start_utc: str) -> list[str]:
@@ -93,6 +110,7 @@ def print_compared(compared: Sequence[CompareRow]) -> None:
     def cell(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
+    timed = any("speedup_predicted" in row.keys() for row in compared)  # noqa: SIM118
     show(
         f"Prefill speed-up over full tokens, selection inside: {compared[0].model}, "
         f"{compared[0].weights} weights, {compared[0].device}, {compared[0].clip}",
@@ -101,10 +119,12 @@ def print_compared(compared: Sequence[CompareRow]) -> None:
             "kept",
             "Eq. 9",
             "exact",
+            *(("predicted",) if timed else ()),
             "observed",
             "spread",
             "Eq. 9 err",
             "exact err",
+            *(("pred. err", "pred. ms") if timed else ()),
             "prefill ms",
             "select ms",
             "end to end",
@@ -115,12 +135,21 @@ def print_compared(compared: Sequence[CompareRow]) -> None:
                 cell(row.realised, ".1%"),
                 cell(row.speedup_eq9, ".2f"),
                 cell(row.speedup_exact, ".2f"),
+                *((cell(row["speedup_predicted"], ".2f"),) if timed else ()),
                 cell(row.speedup_observed, ".2f") if row.status == "ok" else row.status.upper(),
                 "-"
                 if row.speedup_observed_low is None
                 else f"{row.speedup_observed_low:.2f}-{row.speedup_observed_high:.2f}",
                 cell(row.error_eq9, "+.1%"),
                 cell(row.error_exact, "+.1%"),
+                *(
+                    (
+                        cell(row["error_predicted"], "+.1%"),
+                        milliseconds(row["prefill_predicted_s"]),
+                    )
+                    if timed
+                    else ()
+                ),
                 milliseconds(row.prefill_s),
                 milliseconds(row.selection_s),
                 cell(row.end_to_end_speedup, ".2f"),

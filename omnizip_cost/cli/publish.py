@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omnizip_cost.units import GIBI
 
 if TYPE_CHECKING:
-    from omnizip_cost.compare import CompareRow
+    from omnizip_cost.compare import CompareRow, WaterfallRow
     from omnizip_cost.report import FigureLink
     from omnizip_cost.results import MeasurementRow
     from omnizip_cost.runtime.clip_selection import ClipSelection
@@ -28,14 +28,19 @@ CAPTIONS = {
 
 
 def write_tables(
-    folder: Path, measured: Sequence[MeasurementRow], compared: Sequence[CompareRow]
+    folder: Path,
+    measured: Sequence[MeasurementRow],
+    compared: Sequence[CompareRow],
+    steps: Sequence[WaterfallRow] = (),
 ) -> None:
-    """Write the compare and stages tables to ``folder/tables``."""
+    """Write the compare and stages tables to ``folder/tables``, and where gaps go if given."""
     from omnizip_cost.compare import stage_rows
     from omnizip_cost.results import write_table
 
     write_table(compared, folder / "tables" / "compare.csv")
     write_table(stage_rows(measured), folder / "tables" / "stages.csv")
+    if steps:
+        write_table(steps, folder / "tables" / "waterfall.csv")
 
 
 def write_kept(folder: Path, case: ClipSelection) -> list[KeptWindow]:
@@ -106,6 +111,7 @@ def verdicts(compared: Sequence[CompareRow]) -> list[str]:
     from omnizip_cost.compare import noise_floor, summarise
 
     names = {
+        "predicted": "The model of time",
         "eq9": "Eq. 9",
         "exact": f"The exact count (convention `{compared[0].exact_convention}`)",
         "torch": "torch's counter",

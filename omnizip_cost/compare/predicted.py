@@ -127,10 +127,15 @@ def observed_workload(row: MeasurementRow, spec: ModelSpec) -> Workload | None:
     )
 
 
-def timed(row: CompareRow, predicted: PredictedCell) -> TimedCompareRow:
-    """Put a prediction beside a compared configuration."""
+def timed(row: CompareRow, predicted: PredictedCell | None) -> TimedCompareRow:
+    """Put a prediction beside a compared configuration, if there is one."""
     kept: dict[str, Any] = dict(row)
-    if row.status != "ok" or row.speedup_observed is None or row.prefill_s is None:
+    if (
+        predicted is None
+        or row.status != "ok"
+        or row.speedup_observed is None
+        or row.prefill_s is None
+    ):
         return TimedCompareRow(**kept)
     mine = predicted.mine
     low_s, high_s = mine.interval("prefill")

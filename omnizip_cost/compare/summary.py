@@ -31,14 +31,18 @@ def noise_floor(rows: Iterable[CompareRow]) -> float | None:
 
 
 def summarise(rows: Iterable[CompareRow]) -> list[ErrorSummary]:
-    """Errors of Eq. 9, the exact count and torch's counter over all compressed configurations."""
+    """Errors of Eq. 9, the exact count and torch's counter over all compressed configurations.
+
+    Rows that carry a prediction in seconds have its errors last.
+    """
     compressed = [row for row in rows if row.status == "ok" and row.method != "full"]
     summaries = []
-    for prediction in ("eq9", "exact", "torch"):
+    for prediction in ("eq9", "exact", "torch", "predicted"):
+        column = f"error_{prediction}"
         errors = [
-            (error, row.label)
+            (row[column], row.label)
             for row in compressed
-            if (error := row[f"error_{prediction}"]) is not None
+            if column in row.keys() and row[column] is not None  # noqa: SIM118
         ]
         if errors:
             worst, label = max(errors, key=lambda pair: abs(pair[0]))
