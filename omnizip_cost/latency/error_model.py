@@ -8,8 +8,12 @@ the tables' shapes or on a tile's edge. That error is the shape's own, so it ave
 shapes; a shape that both runs have is off by the same in both.
 
 What is known are errors on records that were left out of the fit. Their 90th percentile is taken
-for the class, although part of it is the shapes': wide rather than narrow. Their median makes the
-standard deviation of a shape (a normal error's median is 0.674 of it).
+for the class: wide rather than narrow, since those records share a library and a machine with the
+fit. Their median makes the standard deviation of a shape (a normal error's median is 0.674 of it).
+Shapes' errors are taken as unrelated, which they are in the records: of one product at two lengths
+the residuals correlate by less than 0.1 on each of five devices (``analysis/speedup_noise.py``).
+Where a device borrows its efficiency, what borrowing adds is an error of the class, since it comes
+from clocks, power and caches; a shape's own error is the lender's.
 """
 
 from __future__ import annotations
@@ -54,8 +58,14 @@ class ErrorModel:
     def of(cls, device: Device, calibration: Calibration) -> ErrorModel:
         """Read the kernels' errors; a calibration's own replaces those of whole classes."""
         kernels = {kernel: kernel_uncertainty(device, kernel) for kernel in OPS}
+        lenders = {
+            kernel: one
+            if one.borrowed_from is None
+            else kernel_uncertainty(one.borrowed_from, kernel)
+            for kernel, one in kernels.items()
+        }
         own = {
-            kernel: one.median * MEDIAN_TO_SIGMA * SIGMA_TO_P90 for kernel, one in kernels.items()
+            kernel: one.median * MEDIAN_TO_SIGMA * SIGMA_TO_P90 for kernel, one in lenders.items()
         }
         shared = {kernel: one.p90 for kernel, one in kernels.items()}
         shared[STREAM] = _spread(stream_share(device))

@@ -85,11 +85,12 @@ def predict(
     UnknownNameError
         No such device or backend, or the device has no peak for the format.
     InvalidValueError
-        A format or a number of steps that cannot be.
+        A format or a number of steps that cannot be, or a plan that leaves a layer no token.
     """
     engine = require_backend(backend)
     card = device if isinstance(device, Device) else load_device(device)
     _require_steps(decode)
+    _require_tokens(plan)
     scheme = Scheme.of(Formats.of(dtype, weight_dtype, cache_dtype), card)
     measured = calibration or Calibration.none()
     machine = Machine.of(card, scheme, measured)
@@ -146,6 +147,15 @@ def _require_steps(decode: object) -> None:
     if not whole or not 0 <= decode <= MOST_STEPS:  # type: ignore[operator]
         raise InvalidValueError(
             "predict", "decode", f"a whole number from 0 to {MOST_STEPS:,}", decode
+        )
+
+
+def _require_tokens(plan: Plan) -> None:
+    """Refuse a plan that leaves a layer without tokens: the real model cannot run it."""
+    fewest = min(plan.layer_tokens)
+    if fewest < 1:
+        raise InvalidValueError(
+            "predict", "plan", "one that leaves each layer a token at least", fewest
         )
 
 

@@ -67,9 +67,11 @@ Shape = Gemm | Attention
 
 
 def mean(total: int, count: int) -> float:
-    """Return a mean, as a whole number where it is one.
+    """Return a mean, as a whole number where it is one; that of nothing is 0.
 
-    >>> mean(6, 3), mean(7, 2)
-    (2, 3.5)
+    >>> mean(6, 3), mean(7, 2), mean(0, 0)
+    (2, 3.5, 0)
     """
+    if not count:
+        return 0
     return total // count if total % count == 0 else total / count
