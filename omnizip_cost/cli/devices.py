@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from omnizip_cost.cli.measured_cpu import measure_cpu
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
+from omnizip_cost.errors import OptionsError
+
+if TYPE_CHECKING:
+    from omnizip_cost.hardware import Device
 
 
 def devices_command(
@@ -16,12 +22,22 @@ def devices_command(
     example: Annotated[
         bool, typer.Option("--example", help="Print a device's TOML file to start from.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="With `cpu`: measure this machine now.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="With --measure: the TOML file to write.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="With --measure: about how long; 45.")
+    ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """Known devices: dense peaks, bandwidth, memory, sources.
 
-    A device of your own is a small TOML file: `--example` prints one.
+    A device of your own is a small TOML file: `--example` prints one. This machine's CPU is
+    measured on the spot: `omnizip-cost devices cpu --measure --out cpu.toml`.
 
     Example: `omnizip-cost devices rtx-a6000`
     """
@@ -32,7 +48,12 @@ def devices_command(
     if example:
         print(EXAMPLE, end="")
         return
-    devices = tuple(bundled_devices().values()) if name is None else (load_device(name),)
+    if not measure and (out, seconds) != (None, None):
+        raise OptionsError("devices", "--out and --seconds go with --measure")
+    if measure:
+        devices: tuple[Device, ...] = (measure_cpu(name, out, seconds),)
+    else:
+        devices = tuple(bundled_devices().values()) if name is None else (load_device(name),)
     rows = [device.facts() for device in devices]
     if emit(rows, as_json=as_json, as_csv=as_csv):
         return
@@ -57,9 +78,12 @@ def devices_command(
     ]
     if name is None:
         notes.append(
-            "`devices NAME` shows one with its source; a TOML file describes one of yours."
+            "`devices NAME` shows one with its source; a TOML file describes one of yours; "
+            "`devices cpu --measure --out cpu.toml` measures this machine."
         )
     else:
         notes += [f"Source: {devices[0].source}.", *devices[0].notes]
         notes.append(f"Usable memory: {devices[0].usable_source}.")
+    if measure and out is not None:
+        notes.append(f"Written: {out}, and the rows behind it: {out.with_suffix('.micro.csv')}.")
     show("Devices" if name is None else devices[0].title, heads, table, notes=notes)

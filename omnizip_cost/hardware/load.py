@@ -9,9 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError, shown
-from omnizip_cost.hardware.device import DTYPES, Device
-from omnizip_cost.text_file import read_toml, refuse_unknown, require_keys
+from omnizip_cost.errors import (
+    InputFileError,
+    InvalidValueError,
+    OmnizipCostError,
+    UnknownNameError,
+    shown,
+)
+from omnizip_cost.hardware.device import CPU, DTYPES, Device
+from omnizip_cost.text_file import read_toml, refuse_unknown, require_keys, toml_text
 from omnizip_cost.units import GIBI, GIGA, KIBI, TERA
 
 _DATA = Path(__file__).with_name("data") / "devices.toml"
@@ -33,6 +39,10 @@ bf16 = 111.1                        # products summed in fp32
 fp16 = 111.1
 """
 """A complete file: the form, with figures of a card that nobody sells."""
+
+MEASURE = "run `omnizip-cost devices cpu --measure --out cpu.toml` and give that file"
+"""A CPU is never looked up: its speed depends on cores, threads and libraries. Nothing is cached
+either, so that no figure of another day or machine slips in: the file says when it was made."""
 
 LARGEST_BYTES = 64 * KIBI
 """A device is a dozen lines, all bundled ones a few hundred; anything larger is another file."""
@@ -68,6 +78,8 @@ def load_device(name_or_path: str | Path) -> Device:
         Neither a known name nor a TOML file, or a key or dtype that is not known.
     InputFileError
         A file that cannot be read, lacks a key, or has a value that is not allowed.
+    InvalidValueError
+        ``cpu``, which is measured on the spot.
 
     Examples
     --------
@@ -76,6 +88,14 @@ def load_device(name_or_path: str | Path) -> Device:
     """
     if str(name_or_path) in bundled_devices():
         return bundled_devices()[str(name_or_path)]
+    if str(name_or_path).lower() == CPU.lower():
+        raise InvalidValueError(
+            "device",
+            "name",
+            "the TOML file of a CPU that was measured on the spot",
+            str(name_or_path),
+            MEASURE,
+        )
     if not str(name_or_path).lower().endswith(".toml"):
         raise UnknownNameError("device", str(name_or_path), bundled_devices())
     path = Path(name_or_path)
@@ -88,6 +108,27 @@ def load_device(name_or_path: str | Path) -> Device:
     if name in bundled_devices():
         raise InputFileError(path, f"name {name!r} is a bundled device's", "choose another")
     return _device(path, name, table)
+
+
+def device_text(device: Device) -> str:
+    """Return a device as the TOML file that :func:`load_device` reads."""
+    reported = device.reported_bytes
+    return toml_text(
+        {
+            "name": device.name,
+            "title": device.title,
+            "architecture": device.architecture,
+            "source": device.source,
+            "bandwidth_gb_per_s": device.bandwidth_bytes_per_s / GIGA,
+            "memory_gib": device.memory_bytes / GIBI,
+            "reported_gib": None if reported is None else reported / GIBI,
+            "reported_source": device.reported_source or None,
+            "notes": device.notes,
+            "peak_tflop_per_s": {
+                dtype: peak / TERA for dtype, peak in device.peak_flop_per_s.items()
+            },
+        }
+    )
 
 
 def _tables(path: Path) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class Calibration:
     mel_s_per_s: float | None = None
     """Host seconds to turn one second of sound into log-mel; None: not measured."""
     patch_s_per_pixel: float | None = None
-    """Host seconds to resize and cut one pixel of a source frame; None: not measured."""
+    """Host seconds to normalise and cut one pixel of a resized frame; None: not measured."""
     fit: Fit | None = None
     """Where the numbers come from; None for the neutral one and for numbers given by hand."""
 

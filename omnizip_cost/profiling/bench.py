@@ -17,7 +17,12 @@ from omnizip_cost.profiling.clock import Clock, clock_for
 from omnizip_cost.profiling.environment import device_name, environment_record, now_utc
 from omnizip_cost.profiling.failures import Failure, failure_of
 from omnizip_cost.profiling.harness import judged, no_garbage_collection
-from omnizip_cost.profiling.memory import peak_meter, release_memory, resident_bytes
+from omnizip_cost.profiling.memory import (
+    keep_freed_memory,
+    peak_meter,
+    release_memory,
+    resident_bytes,
+)
 from omnizip_cost.profiling.stages import MemoryLedger, StageLedger, TimeLedger, run_pass
 from omnizip_cost.results.schema import WEIGHTS, CellKey, MeasurementRow, cell_key, environment_id
 from omnizip_cost.runtime.inputs import ModelInputs
@@ -164,7 +169,12 @@ class CellRun:
         self.inherited = tuple(doubts)
 
     def timed_pass(self) -> dict[str, float]:
-        """Run one pass and return seconds per stage."""
+        """Run one pass and return seconds per stage; on a CPU, freed memory is kept for the next.
+
+        Else a pass pays for pages that the kernel zeroes, by whatever the heap did before.
+        """
+        if self.bench.device.type == "cpu":
+            keep_freed_memory()
         self._ledger = ledger = TimeLedger(self.bench.clock)
         self.bench.clock.synchronise()
         self._run(ledger)
@@ -187,6 +197,8 @@ class CellRun:
         if self.memory:
             return
         device = self.bench.device
+        if device.type == "cpu":
+            keep_freed_memory(False)
         release_memory(device)
         meter = peak_meter(device)
         base = {} if device.type == "cuda" else {"resident_base_bytes": resident_bytes()}

@@ -25,6 +25,15 @@ from omnizip_cost.units import KIBI, MILLI
 SAMPLING_S = 0.002
 """Pause between two readings of the sampling thread."""
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Parameters of glibc's mallopt(3): from how many free bytes at its end the heap is given back,
+and how many blocks may come straight from the kernel."""
+
+_TRIM_THRESHOLD, _MMAP_MAX = 128 * KIBI, 65536
+"""Their defaults, same page."""
+
+_NEVER = 2**31 - 1
+
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _RESET_HIGH_WATER = "5"
@@ -166,6 +175,26 @@ def release_memory(device: str | torch.device) -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
     if trim is not None:
         trim(0)
+
+
+def keep_freed_memory(keep: bool = True) -> bool:
+    """Let this process keep what it frees, as CUDA's caching allocator does; or no longer.
+
+    By default glibc gives large blocks back at once, and each new tensor of some megabytes pays
+    for pages that the kernel zeroes: as much as computing it, and more on a busy machine. Kept
+    pages are there in the next pass. :func:`release_memory` gives them back all the same.
+
+    Returns
+    -------
+    bool
+        Whether it could be set (glibc only).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    mapped = mallopt(_M_MMAP_MAX, 0 if keep else _MMAP_MAX)
+    trimmed = mallopt(_M_TRIM_THRESHOLD, _NEVER if keep else _TRIM_THRESHOLD)
+    return bool(mapped and trimmed)
 
 
 def _high_water_bytes() -> int:

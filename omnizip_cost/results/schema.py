@@ -198,7 +198,7 @@ class MeasurementRow(FlatRow):
         InvalidValueError
             A column that is missing, or a value of the wrong kind.
         """
-        return cls(**_record(cls, values))
+        return cls(**record_of(cls, values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +245,16 @@ def _whole(field: str, value: object) -> None:
         raise InvalidValueError("measurement", field, "a whole number, 0 or more", value)
 
 
-def _record(cls: type[FlatRow], values: Mapping[str, Any]) -> dict[str, Any]:
+def record_of(cls: type[FlatRow], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table's record as arguments of a row class: NaN is absent, lists become tuples.
+
+    Raises
+    ------
+    UnknownNameError
+        A column that the row does not have.
+    InvalidValueError
+        A column that is missing, or a value of the wrong kind.
+    """
     hints = get_type_hints(cls)
     for name in values:
         if name not in hints:
