@@ -104,15 +104,19 @@ def predicted_row(
 def observed_workload(row: MeasurementRow, spec: ModelSpec) -> Workload | None:
     """Return the clip behind a row, for its encoders; None where the row does not tell.
 
-    Rows do not keep the sides of a frame: its patches are laid out as near to square as their
-    number allows. The vision encoder works in windows of equal size whatever the sides, so that
-    only the windows cut at its edges depend on them.
+    Rows measured before the sides of a frame were noted (:func:`sides_assumed`) have its patches
+    laid out as near to square as their number allows. The windows in which the vision encoder
+    works are cut at its edges, so that their number depends on the sides.
     """
     grid = row.tokens_per_grid
     if not isinstance(spec, ThinkerSpec) or not grid or not row.video_windows:
         return None
-    height, width = _sides(grid)
-    merge, time = spec.vision.merge_size, row.video_tokens // grid
+    time, height, width = (
+        row.video_tokens // grid,
+        *(spec.vision.merge_size * n for n in _sides(grid)),
+    )
+    if row.grid_thw:
+        time, height, width = row.grid_thw
     return Workload(
         name=row.clip,
         windows=tuple(
@@ -122,9 +126,14 @@ def observed_workload(row: MeasurementRow, spec: ModelSpec) -> Workload | None:
         tokens_per_grid=grid,
         text_before=row.text_tokens,
         text_after=0,
-        grid_thw=(time, merge * height, merge * width) if time else None,
+        grid_thw=(time, height, width) if time else None,
         mel_frames=row.mel_frames or 0,
     )
+
+
+def sides_assumed(row: MeasurementRow) -> bool:
+    """Whether a row with video does not say how high and wide its frames were."""
+    return bool(row.video_tokens) and not row.grid_thw
 
 
 def timed(row: CompareRow, predicted: PredictedCell | None) -> TimedCompareRow:

@@ -56,9 +56,10 @@ def reported_device(rows: Iterable[MeasurementRow], given: str | Device | None =
     known = REPORTED.get(names[0].lower().removeprefix(_VENDOR)) if names else None
     if known is None:
         which = names[0] if names else "no device"
+        here = "; `omnizip-cost devices cpu --measure` writes one" if which == "cpu" else ""
         raise OptionsError(
             "predicting",
             f"rows measured on {which!r} name no device of `omnizip-cost devices`; "
-            "give --device NAME, or the TOML file of a device",
+            f"give --device NAME, or the TOML file of a device{here}",
         )
     return load_device(known)

@@ -21,10 +21,10 @@ from typing import Literal, NamedTuple, get_args
 
 from omnizip_cost.compare.counterfactual import Pair
 from omnizip_cost.compare.observed import observed_speedup
-from omnizip_cost.compare.predicted import PredictedCell
+from omnizip_cost.compare.predicted import PredictedCell, sides_assumed
 from omnizip_cost.cost import CONVENTIONS, Convention, count, total_flops
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.latency import FIRST_TOKEN, Prediction, speedup
+from omnizip_cost.latency import FIRST_TOKEN, speedup
 from omnizip_cost.results import FlatRow
 from omnizip_cost.units import MICRO
 
@@ -221,7 +221,7 @@ def _costed(predicted: PredictedCell, names: tuple[str, ...]) -> Iterator[_Step]
     ]
     everything = frozenset(("logits", *effects))
     final = _known(pair, everything)
-    words = _cost_words(predicted.mine)
+    words = _cost_words(predicted)
     on = frozenset(("logits",))
     for effect in effects:
         on |= {effect}
@@ -240,9 +240,11 @@ def _known(pair: Pair, on: frozenset[str]) -> float:
     return found
 
 
-def _cost_words(prediction: Prediction) -> dict[str, str]:
+def _cost_words(predicted: PredictedCell) -> dict[str, str]:
     """Say which two predictions each step divides, on this device."""
+    prediction = predicted.mine
     machine = prediction.device
+    frames = ", frames taken as square" if sides_assumed(predicted.cell.row) else ""
     host = f"{prediction.host_s / MICRO:.3g} us an operator"
     overlap = "beside the device" if machine.asynchronous else "on top"
     floor = f"{prediction.launch_s / MICRO:.3g} us"
@@ -254,6 +256,6 @@ def _cost_words(prediction: Prediction) -> dict[str, str]:
         else "no change: no least time of a kernel here",
         "host": f"{host} {overlap} / the device alone",
         "selection": "prefill and selection / prefill",
-        "encoders": "encoders and assembly on both sides / without",
+        "encoders": f"encoders and assembly on both sides{frames} / without",
         "decode": f"{prediction.decode_steps} steps on both sides / without",
     }

@@ -122,6 +122,7 @@ class Bench:
             "merge": plan.merge,
             "video_windows": tuple(window.video_tokens for window in plan.windows),
             "audio_windows": tuple(window.audio_tokens for window in plan.windows),
+            "grid_thw": work.grid_thw or (),
             "decode_steps": self.decode_steps,
         }
 

@@ -118,8 +118,8 @@ class MeasurementRow(FlatRow):
     video_tokens: int
     video_kept: int | None = None
     tokens_per_grid: int | None = None
-    """Video tokens of one temporal grid. This and the next five say what selection worked on;
-    rows measured before they were noted lack them, and their selection is not counted."""
+    """Video tokens of one temporal grid. This and the next six say what selection and encoders
+    worked on; rows measured before they were noted lack them: their selection is not counted."""
     mel_frames: int | None = None
     """Log-mel frames behind the audio."""
     anchor_share: float | None = None
@@ -127,6 +127,8 @@ class MeasurementRow(FlatRow):
     video_windows: tuple[int, ...] = ()
     """Video tokens of each window, in prompt order."""
     audio_windows: tuple[int, ...] = ()
+    grid_thw: tuple[int, ...] = ()
+    """Patches of the video: time, height, width."""
     decode_steps: int
     stage: str
     median_s: float | None = None
