@@ -6,16 +6,18 @@ witness: its real selections on shape-only tensors (tests/witnesses/test_memory_
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
 from omnizip_cost.compression.blocks import DEVICE_BLOCK_ELEMENTS, LEAST_QUERIES
 from omnizip_cost.compression.plan import Plan
+from omnizip_cost.compression.visionzip import visionzip_splits
 from omnizip_cost.cost.executed.op import BOOL, FLOAT32
 from omnizip_cost.cost.memory.decoder import rotation, softmax
 from omnizip_cost.cost.memory.live import Live, Part
 from omnizip_cost.cost.memory.run import Run
-from omnizip_cost.cost.selection.prompt import block_lengths
+from omnizip_cost.cost.selection.prompt import PlannedPrompt, block_lengths
 from omnizip_cost.specs.spec import TextSpec, ThinkerSpec
 
 WORKSPACES = ("random", "fastv", "dycoke", "omnizip", "visionzip")
@@ -102,24 +104,38 @@ def workspace(live: Live, run: Run, spec: ThinkerSpec, plan: Plan) -> None:
     """Similarities by which tokens are chosen, method by method."""
     d, part = spec.text.hidden_size, plan.tokens_per_grid or 0
     rows = plan.av_tokens + plan.text_tokens
-    if plan.method == "omnizip" and part:
-        _three(live, _windows(plan, 2), part, d)
+    if not part:
+        return
+    layout = PlannedPrompt(spec=spec, plan=plan, dtype=run.formats.torch_dtype).layout
+    if plan.method == "omnizip":
+        for grids in layout.grid_strips:
+            told = _three if grids.odd else _peaks
+            told(live, grids.strip.repeats, grids.strip.size, d)
         if plan.mode == "official" and plan.rho_a and plan.merge:
             _over_clip(live, plan, d)
-    elif plan.method == "dycoke" and part:
-        grids = plan.video_tokens // part
-        _three(live, -(-grids // _GROUP_OF_GRIDS), part * (_GROUP_OF_GRIDS - 1), d)
-    elif plan.method == "visionzip":
-        merged = max(plan.video_tokens, plan.audio_tokens)
+    elif plan.method == "dycoke":
+        groups = -(-plan.video_tokens // (part * _GROUP_OF_GRIDS))
+        _three(live, groups, part * (_GROUP_OF_GRIDS - 1), d)
+    elif plan.method == "visionzip" and plan.rho_v:
+        splits = visionzip_splits(layout.video_sizes, part, plan.rho_v)
         live.hold("rows of the prompt", run.rows(rows, d), "selection")
-        live.hold("rows to merge", run.rows(merged, d) + merged * d * FLOAT32, "selection")
-        live.drop("rows of the prompt", "rows to merge")
+        for split, count in Counter(split for window in splits for split in window).items():
+            taken = block_lengths(count, split.size * d)[0]
+            rest = taken * (split.size - split.dominant)
+            live.hold("rows to merge", run.rows(rest, d) + rest * d * FLOAT32, "selection")
+            live.drop("rows to merge")
+        live.drop("rows of the prompt")
 
 
-def _windows(plan: Plan, grids: int) -> int:
-    """Windows of at least so many grids."""
-    least = grids * (plan.tokens_per_grid or 1)
-    return sum(window.video_tokens >= least for window in plan.windows)
+def _peaks(live: Live, count: int, rows: int, d: int) -> None:
+    """Rows of whole grids, centred, with the distances inside each grid (DPC-KNN)."""
+    taken = block_lengths(count, rows * max(d, rows))[0]
+    live.hold("rows here", taken * rows * d * FLOAT32, "selection")
+    live.hold("centred", taken * rows * d * FLOAT32, "selection")
+    live.hold("distances", taken * rows * rows * FLOAT32, "selection")
+    live.drop("centred", "distances")
+    live.hold("distances", 5 * taken * rows * rows * FLOAT32, "selection")
+    live.drop("distances", "rows here")
 
 
 def _three(live: Live, count: int, rows: int, d: int) -> None:

@@ -61,9 +61,9 @@ def tell(
     if prunes(plan) and plan.fastv_layer is None and thinker is not None:
         with live.stage("selection"):
             _select(live, run, thinker, plan)
-    else:
-        shorter = run.rows(first, text.hidden_size) if first < prompt else 0
-        live.hold("hidden", shorter)
+    elif first < prompt:
+        live.hold("kept rows", run.rows(first, text.hidden_size))
+    live.hold("hidden", 0)
     form = None
     if plan.fastv_layer is not None:
         form = plan.fastv_form or "materialised"
@@ -165,7 +165,7 @@ def _written(live: Live, run: Run, spec: ThinkerSpec, plan: Plan) -> None:
 
 
 def _select(live: Live, run: Run, spec: ThinkerSpec, plan: Plan) -> None:
-    """Score, compare, choose, gather: ``hidden`` are the survivors' rows."""
+    """Score, compare, choose, gather: ``kept rows`` are the survivors'."""
     scored = _scored(plan)
     if "audio" in scored and plan.audio_tokens and plan.mel_frames:
         audio_scores(live, spec, plan, attention_blocks(spec.audio, plan.mel_frames))
@@ -174,4 +174,4 @@ def _select(live: Live, run: Run, spec: ThinkerSpec, plan: Plan) -> None:
         video_scores(live, run, spec, plan)
     live.drop_all("scored patches q", "scored patches k")
     workspace(live, run, spec, plan)
-    live.hold("hidden", run.rows(plan.layer_tokens[0], spec.text.hidden_size))
+    live.hold("kept rows", run.rows(plan.layer_tokens[0], spec.text.hidden_size))

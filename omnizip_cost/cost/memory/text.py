@@ -22,6 +22,7 @@ POSITION_ROWS = 4
 
 THINKERS_OWN = (
     "prompt rows",
+    "kept rows",
     "positions",
     "audio features",
     "video features",
@@ -45,8 +46,8 @@ def prefill(
     Parameters
     ----------
     live : Live
-        Holding ``prompt rows``, the embeddings that the caller goes on naming, and ``hidden``,
-        where they are others.
+        Holding ``prompt rows``, the embeddings, and ``kept rows`` where they are cut: both are
+        named until the text model returns. ``hidden``, the layers' own, is nothing yet.
     run : Run
     text : TextSpec
     layer_tokens : tuple of int
