@@ -11,6 +11,7 @@ import typer
 
 from omnizip_cost.cli.allocate import allocate_command
 from omnizip_cost.cli.audit import audit_command
+from omnizip_cost.cli.calibrate import calibrate_command
 from omnizip_cost.cli.compare import compare_command
 from omnizip_cost.cli.conventions import conventions_command
 from omnizip_cost.cli.demo import demo_command
@@ -19,6 +20,7 @@ from omnizip_cost.cli.devices import devices_command
 from omnizip_cost.cli.figures import figures_command, report_command
 from omnizip_cost.cli.flops import flops_command
 from omnizip_cost.cli.known import methods_command, models_command
+from omnizip_cost.cli.predict import predict_command
 from omnizip_cost.cli.profile import profile_command
 from omnizip_cost.cli.sweep import sweep_command
 from omnizip_cost.cli.tokens import tokens_command
@@ -43,7 +45,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "derive": derive_command,
     "allocate": allocate_command,
     "sweep": sweep_command,
+    "predict": predict_command,
     "profile": profile_command,
+    "calibrate": calibrate_command,
     "compare": compare_command,
     "audit": audit_command,
     "figures": figures_command,

@@ -42,6 +42,25 @@ class HostClock:
         return (stop - start) * NANO
 
 
+class ProcessClock:
+    """Seconds that this process spent on the CPU: pauses in which others ran do not count.
+
+    For a machine that others use too, and a process of one thread: with several, their seconds
+    add up. Cores that share a cache or a multiplier with others are slower all the same.
+    """
+
+    def mark(self) -> int:
+        """Nanoseconds of ``time.process_time_ns``."""
+        return time.process_time_ns()
+
+    def synchronise(self) -> None:
+        """Nothing to wait for."""
+
+    def elapsed_s(self, start: int, stop: int) -> float:
+        """Seconds between two marks."""
+        return (stop - start) * NANO
+
+
 class CudaClock:
     """CUDA events on the current stream: moments when the device, not the host, got there.
 

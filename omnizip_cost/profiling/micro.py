@@ -224,7 +224,8 @@ def _measured(
     bench: MicroBench, case: MicroCase, width: int, share_s: float, identity: dict[str, Any]
 ) -> MicroRow:
     """Time one case within its share; what it cannot run says so."""
-    clock = HostClock() if case.op in (*_PREPARED, "dispatch") else bench.clock
+    hosts = case.op in (*_PREPARED, "dispatch") and bench.device.type == "cuda"
+    clock = HostClock() if hosts else bench.clock
     watch = MachineWatch(bench.device)
     try:
         call = bench.call_of(case)
