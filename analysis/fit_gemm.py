@@ -4,8 +4,8 @@
 
 SILICON is the folder of measured kernel times, one ``DEVICE.parquet`` each, with the columns
 ``op, m, n, k, latency_ms``. Writes ``gemm-DEVICE.json`` (the numbers of the physics, corners of the
-table, errors of the cross-validation where ``analysis/kernel_crossval.py`` has written them) and
-``gemm-DEVICE.npy`` (the table, in steps). The same input gives the same files.
+tables, errors of the cross-validation where ``analysis/kernel_crossval.py`` has written them) and
+``gemm-DEVICE.npz`` (the tables, in steps). The same input gives the same files.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from fit_gemm_physics import Chip, Floats, fit_physics
-from fit_gemm_table import fit_table, least_rise
+from fit_gemm_tables import fit_tables
 
 from omnizip_cost.hardware.load import load_device
 from omnizip_cost.latency.kernels import gemm
 from omnizip_cost.latency.kernels.gemm_physics import GemmPhysics
-from omnizip_cost.latency.kernels.gemm_table import GemmTable
+from omnizip_cost.latency.kernels.gemm_table import GemmTables
 from omnizip_cost.units import MEBI, MILLI
 
 DATA = Path(gemm.__file__).with_name("data")
 STEP = 0.0005
-"""Of the stored table: 0.05%."""
+"""Of the stored tables: 0.05%."""
 SOURCE = (
     "Measured kernel times of NVIDIA AIConfigurator (aiconfigurator-core 0.12.0, Apache-2.0, "
     "copyright NVIDIA CORPORATION & AFFILIATES), vLLM records, bf16; fitted by analysis/fit_gemm.py"
@@ -64,31 +64,25 @@ def read_products(silicon: Path, device: str) -> tuple[Floats, Floats]:
     return shapes, products["latency_ms"].to_numpy(np.float64) * MILLI
 
 
-def in_steps(table: GemmTable, rise: Floats) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """Round to whole steps, so that no fall along m exceeds what the physics rises."""
-    steps = np.round(table.log_ratio / STEP).astype(np.int16)
-    most = np.floor(rise / STEP).astype(np.int16)
-    for gap in range(most.shape[2]):
-        steps[:, :, gap + 1] = np.maximum(steps[:, :, gap + 1], steps[:, :, gap] - most[:, :, gap])
-    return steps
-
-
-def write_model(device: str, physics: GemmPhysics, table: GemmTable, out: Path) -> None:
+def write_model(device: str, physics: GemmPhysics, tables: GemmTables, out: Path) -> None:
     """Write both data files of a device; errors of a cross-validation that stand there stay."""
     path = out / f"gemm-{device}.json"
     errors = json.loads(path.read_text())["errors"] if path.exists() else {}
-    steps = in_steps(table, least_rise(physics, [table.n, table.k, table.m]))
     record = {
         "source": SOURCE,
         "chip": CHIPS[device][2],
         "bandwidth_bytes_per_s": load_device(device).bandwidth_bytes_per_s,
         "physics": _rounded(asdict(physics)),
-        "table": {axis: getattr(table, axis).astype(int).tolist() for axis in "nkm"}
-        | {"step": STEP},
+        "corners": {axis: getattr(tables, axis).tolist() for axis in ("n", "k", "m", "progress")},
+        "step": STEP,
         "errors": errors,
     }
     path.write_text(json.dumps(record, indent=1) + "\n")
-    np.save(out / f"gemm-{device}.npy", steps, allow_pickle=False)
+    steps = {
+        name: np.round(getattr(tables, name) / STEP).astype(np.int16)
+        for name in ("by_m", "by_progress")
+    }
+    np.savez_compressed(out / f"gemm-{device}.npz", **steps)
 
 
 def _rounded(value: Any) -> Any:
@@ -112,7 +106,7 @@ def main() -> None:
         shapes, seconds = read_products(options.silicon, device)
         physics = fit_physics(shapes, seconds, chip_of(device), starts=options.starts)
         physics = GemmPhysics.from_record(_rounded(asdict(physics)))
-        write_model(device, physics, fit_table(physics, shapes, seconds), options.out)
+        write_model(device, physics, fit_tables(physics, shapes, seconds), options.out)
         missed = np.abs(gemm.gemm_latency_s(device, *shapes) / seconds - 1)
         large = (shapes[0] >= 64) & (shapes[1:] >= 512).all(axis=0)
         print(

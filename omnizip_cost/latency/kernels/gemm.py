@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from omnizip_cost.latency.kernels.gemm_physics import WIDTH, GemmPhysics
-from omnizip_cost.latency.kernels.gemm_table import GemmTable
+from omnizip_cost.latency.kernels.gemm_table import GemmTables
 from omnizip_cost.latency.kernels.shapes import Floats
 
 _DATA = Path(__file__).with_name("data")
@@ -29,7 +29,7 @@ class GemmModel:
     """All that one data file says."""
 
     physics: GemmPhysics
-    table: GemmTable
+    tables: GemmTables
     bandwidth_bytes_per_s: float
     """Of the datasheet, for the floor."""
     errors: Mapping[str, Mapping[str, float]]
@@ -38,7 +38,9 @@ class GemmModel:
 
     def latency_s(self, m: Floats, n: Floats, k: Floats) -> Floats:
         """Seconds of products, float64 arrays of one shape; never below :meth:`floor_s`."""
-        seconds = self.physics.latency_s(m, n, k) * self.table.factor(m, n, k)
+        modelled = self.physics.latency_s(m, n, k)
+        progress = progress_of(self.physics, modelled, n, k)
+        seconds = modelled * self.tables.factor(m, n, k, progress)
         return np.maximum(seconds, self.floor_s(m, n, k))
 
     def floor_s(self, m: Floats, n: Floats, k: Floats) -> Floats:
@@ -84,15 +86,21 @@ def gemm_latency_s(device: str, m: Any, n: Any, k: Any) -> Floats:
 def gemm_model(device: str) -> GemmModel:
     """Read the data file of a measured device (``analysis/fit_gemm.py`` wrote it)."""
     record = json.loads((_DATA / f"gemm-{device}.json").read_text())
-    table = record["table"]
-    steps = np.load(_DATA / f"gemm-{device}.npy", allow_pickle=False)
+    corners = record["corners"]
+    with np.load(_DATA / f"gemm-{device}.npz", allow_pickle=False) as steps:
+        corrections = {name: steps[name] * record["step"] for name in ("by_m", "by_progress")}
     return GemmModel(
         physics=GemmPhysics.from_record(record["physics"]),
-        table=GemmTable(
-            **{axis: np.array(table[axis], dtype=np.float64) for axis in "mnk"},
-            log_ratio=steps * table["step"],
+        tables=GemmTables(
+            **{axis: np.array(values, dtype=np.float64) for axis, values in corners.items()},
+            **corrections,
         ),
         bandwidth_bytes_per_s=record["bandwidth_bytes_per_s"],
         errors=record["errors"],
         source=record["source"],
     )
+
+
+def progress_of(physics: GemmPhysics, modelled_s: Floats, n: Floats, k: Floats) -> Floats:
+    """Modelled time over the time that a launch and reading the weights take."""
+    return modelled_s / (physics.launch_s + WIDTH * n * k / physics.memory_bytes_per_s)

@@ -1,4 +1,11 @@
-"""What the physics of products misses, as a table over m, n and k: a factor per corner."""
+"""What the physics of products misses: two tables of factors, which keep times rising with m.
+
+Both hold logarithms of measured over modelled time at corners, linear in logarithms between them.
+One goes by m, n and k and never falls along m. The other goes by n, k and *progress*: the modelled
+time over the time that reading the weights takes, which grows with m as the modelled time does.
+It falls along that axis less than one for one. So the modelled time, times both, never falls as m
+grows. Where the physics stands still, in a wave with room left, the second table does, too.
+"""
 
 from __future__ import annotations
 
@@ -9,47 +16,53 @@ from numpy.typing import NDArray
 
 from omnizip_cost.latency.kernels.shapes import Floats
 
+Place = tuple[NDArray[np.intp], Floats]
+"""The corner below each value, and the share of the way to the next."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GemmTable:
-    """Logarithms of measured over modelled time at corners, linear in log m, log n and log k.
+class GemmTables:
+    """Corrections of one device; beyond the outermost corners these go on unchanged."""
 
-    Outside its corners the outermost ones go on: far away only the physics speaks, times a
-    constant. Between corners a time may not fall as m grows; the fit sees to that.
-    """
-
-    m: Floats
     n: Floats
     k: Floats
+    m: Floats
+    progress: Floats
     """Corners along each axis, rising."""
-    log_ratio: Floats
-    """Of shape (len(n), len(k), len(m))."""
+    by_m: Floats
+    """Of shape (len(n), len(k), len(m)), rising along m."""
+    by_progress: Floats
+    """Of shape (len(n), len(k), len(progress))."""
 
-    def factor(self, m: Floats, n: Floats, k: Floats) -> Floats:
+    def factor(self, m: Floats, n: Floats, k: Floats, progress: Floats) -> Floats:
         """Measured over modelled time, at float64 arrays of one shape."""
-        row, row_share = between(n, self.n)
-        column, column_share = between(k, self.k)
-        depth, depth_share = between(m, self.m)
-        width, height = len(self.m), len(self.k)
-        first = (row * height + column) * width + depth
-        flat = self.log_ratio.ravel()
-
-        def along_m(start: NDArray[np.intp]) -> Floats:
-            near = flat[start]
-            return near + depth_share * (flat[start + 1] - near)
-
-        def along_k(start: NDArray[np.intp]) -> Floats:
-            near = along_m(start)
-            return near + column_share * (along_m(start + width) - near)
-
-        near = along_k(first)
-        far = along_k(first + width * height)
-        return np.exp(near + row_share * (far - near))
+        row, column = place(n, self.n), place(k, self.k)
+        by_m = _interpolated(self.by_m, row, column, place(m, self.m))
+        by_progress = _interpolated(self.by_progress, row, column, place(progress, self.progress))
+        return np.exp(by_m + by_progress)
 
 
-def between(values: Floats, corners: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Return the corner below each value, and how far on to the next it is, in logarithms."""
+def place(values: Floats, corners: Floats) -> Place:
+    """Find each value between the corners, in logarithms; outside, at the outermost one."""
     logs = np.log(corners)
     inside = np.clip(np.log(values), logs[0], logs[-1])
     below = np.clip(np.searchsorted(logs, inside, side="right") - 1, 0, len(logs) - 2)
     return below, (inside - logs[below]) / (logs[below + 1] - logs[below])
+
+
+def _interpolated(table: Floats, row: Place, column: Place, depth: Place) -> Floats:
+    """Linear between the eight corners around each place."""
+    _, columns, depths = table.shape
+    flat = table.ravel()
+    first = (row[0] * columns + column[0]) * depths + depth[0]
+
+    def along_depth(start: NDArray[np.intp]) -> Floats:
+        near = flat[start]
+        return near + depth[1] * (flat[start + 1] - near)
+
+    def along_column(start: NDArray[np.intp]) -> Floats:
+        near = along_depth(start)
+        return near + column[1] * (along_depth(start + depths) - near)
+
+    near = along_column(first)
+    return near + row[1] * (along_column(first + columns * depths) - near)
