@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omnizip_cost.cli.inputs import InputOptions
-from omnizip_cost.cli.methods import MethodOptions
+from omnizip_cost.cli.methods import MethodOptions, labelled
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, show
 from omnizip_cost.cli.side_by_side import print_counts
@@ -164,31 +164,17 @@ def _publish(counts: Counts, out: Path) -> None:
     from omnizip_cost.plotting.conventions import MOST_CONFIGURATIONS
     from omnizip_cost.results import write_table
 
-    labelled = _labelled(counts.plans)
-    if len(labelled) > MOST_CONFIGURATIONS:
+    plans = labelled(counts.plans)
+    if len(plans) > MOST_CONFIGURATIONS:
         raise InvalidValueError(
             "input",
             "--out",
             f"for at most {MOST_CONFIGURATIONS} configurations, full tokens among them",
-            len(labelled),
+            len(plans),
             "name fewer methods or ratios; --csv has no limit",
         )
-    write_table(convention_rows(counts, labelled), out / "tables" / "conventions.csv")
+    write_table(convention_rows(counts, plans), out / "tables" / "conventions.csv")
     draw_all(out / "tables", out / "figures", ["conventions"])
-
-
-def _labelled(plans: Sequence[Plan]) -> dict[str, Plan]:
-    """Plans by title; ratios to three digits, or as long as it takes to tell plans apart."""
-    from omnizip_cost.compression import Setting
-
-    def label(plan: Plan, digits: int) -> str:
-        rho_a, rho_v = (
-            None if rho is None else float(f"{rho:.{digits}g}") for rho in (plan.rho_a, plan.rho_v)
-        )
-        return Setting(method=plan.method, retained=plan.retained, rho_a=rho_a, rho_v=rho_v).label
-
-    short = {label(plan, 3): plan for plan in plans}
-    return short if len(short) == len(plans) else {label(plan, 6): plan for plan in plans}
 
 
 def _print_records(known: Sequence[Convention]) -> None:

@@ -21,6 +21,7 @@ FIGURE_NAMES = (
     "attention_share",
     "exact_ratio",
     "predictors",
+    "memory",
 )
 """Written out, so that help loads no drawing library."""
 

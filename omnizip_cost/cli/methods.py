@@ -140,6 +140,20 @@ def _every_name() -> list[str]:
     return [method.name for method in methods]
 
 
+def labelled(plans: Sequence[Plan]) -> dict[str, Plan]:
+    """Plans by title; ratios to three digits, or as long as it takes to tell plans apart."""
+    from omnizip_cost.compression import Setting
+
+    def label(plan: Plan, digits: int) -> str:
+        rho_a, rho_v = (
+            None if rho is None else float(f"{rho:.{digits}g}") for rho in (plan.rho_a, plan.rho_v)
+        )
+        return Setting(method=plan.method, retained=plan.retained, rho_a=rho_a, rho_v=rho_v).label
+
+    short = {label(plan, 3): plan for plan in plans}
+    return short if len(short) == len(plans) else {label(plan, 6): plan for plan in plans}
+
+
 def warn(refusals: Sequence[PluginError]) -> None:
     """Say on stderr which offers of other packages are left out, a sentence each."""
     for refusal in refusals:

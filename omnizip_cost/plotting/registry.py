@@ -19,6 +19,7 @@ from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
+from omnizip_cost.plotting.memory import draw_memory
 from omnizip_cost.plotting.predictors import draw_predictors
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
@@ -131,6 +132,14 @@ FIGURES: dict[str, FigureEntry] = {
             table="predictors",
             made_by="python analysis/predictors.py --out DIR",
             draw=draw_predictors,
+        ),
+        FigureEntry(
+            name="memory",
+            title="Peak memory by part, against what devices hold",
+            table="memory",
+            beside=("memory_limits",),
+            made_by="omnizip-cost predict --model M --device D --seconds S --pixels HxW --out DIR",
+            draw=draw_memory,
         ),
     )
 }

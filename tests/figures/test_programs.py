@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from invented_kept import kept_tables
+from invented_memory import memory_tables
 from invented_tables import compare_table, conventions_table, stages_table, windows_table
 
 from omnizip_cost.audit import audit, bundled_claims
@@ -41,7 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(conventions_table(), place / "conventions.csv")
     write_table(audit(bundled_claims()[:1]), place / "audit.csv")
     write_table(read_table(COUNTERS), place / "counters.csv")
-    write_table(read_table(PREDICTORS), place / "predictors.csv")
+    predicted = read_table(PREDICTORS)
+    write_table(predicted[predicted["retained"] == 0.5], place / "predictors.csv")
+    parts, held = memory_tables()
+    write_table(parts, place / "memory.csv")
+    write_table(held, place / "memory_limits.csv")
     write_table(limit_rows(TINY, 300), place / "speedup_limits.csv")
     write_table(share_rows([TINY]), place / "attention_share.csv")
     write_table(ratio_rows([TINY], 300), place / "exact_ratio.csv")
@@ -51,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_program_is_in_the_manifest_and_the_registry() -> None:
     assert [path.name for path in PROGRAMS] == sorted(entry["script"] for entry in MANIFEST)
     assert [entry["name"] for entry in MANIFEST] == list(FIGURES)
-    assert "audit" in FIGURES
+    assert {"audit", "memory"} <= set(FIGURES)
     assert {"speedup_limits", "attention_share", "exact_ratio"} <= set(FIGURES)
     assert set(FIGURES) >= {"speedup", "windows", "kept", "stages", "conventions", "counters"}
 
