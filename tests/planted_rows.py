@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from omnizip_cost.compression import Plan
-from omnizip_cost.latency import Prediction
+from omnizip_cost.compare import WaterfallRow, measured_cells, predicted_cell, waterfall
+from omnizip_cost.compression import Plan, make_plan
+from omnizip_cost.hardware import load_device
+from omnizip_cost.latency import Prediction, predict
 from omnizip_cost.results import MeasurementRow
 from omnizip_cost.results.schema import STAGES
-from omnizip_cost.workload.workload import Workload
+from omnizip_cost.specs import load_spec
+from omnizip_cost.workload import Workload
+from omnizip_cost.workload import workload as build_workload
 
 
 def planted(
@@ -74,3 +78,29 @@ def _identity(plan: Plan, work: Workload, prediction: Prediction) -> dict[str, A
         "grid_thw": work.grid_thw or (),
         "decode_steps": prediction.decode_steps,
     }
+
+
+def planted_waterfall(timer: str = "prefill") -> list[WaterfallRow]:
+    """Steps of three configurations of the small model, whose passes took a chosen time."""
+    spec = load_spec("omni-tiny")
+    work = build_workload(spec, seconds=4, pixels=(112, 112))
+    device = load_device("h100-sxm")
+    settings = (("random", 0.5), ("omnizip", 0.5), ("omnizip", 0.35))
+    plans = [make_plan("full", work, spec)]
+    plans += [make_plan(name, work, spec, retained=retained) for name, retained in settings]
+    rows = [
+        row
+        for plan in plans
+        for row in planted(
+            predict(spec, plan, device, decode=2),
+            work,
+            lambda name, plan=plan: 0.01 * plan.realised**0.8 if name == "prefill" else 1e-4,
+            device=device.title,
+        )
+    ]
+    return [
+        step
+        for cell in measured_cells(rows)
+        if cell.row.method != "full"
+        for step in waterfall(predicted_cell(cell, spec, device), timer)
+    ]

@@ -23,6 +23,7 @@ from omnizip_cost.plotting.registry import (
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
+from omnizip_cost.plotting.waterfall import draw_waterfall
 from omnizip_cost.plotting.windows import draw_windows
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "draw_speedup",
     "draw_speedup_limits",
     "draw_stages",
+    "draw_waterfall",
     "draw_windows",
     "drawable",
     "run_program",

@@ -25,6 +25,7 @@ from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
 from omnizip_cost.plotting.style import WIDTHS_IN
+from omnizip_cost.plotting.waterfall import draw_waterfall
 from omnizip_cost.plotting.windows import draw_windows
 from omnizip_cost.results.store import read_table
 
@@ -140,6 +141,13 @@ FIGURES: dict[str, FigureEntry] = {
             beside=("memory_limits",),
             made_by="omnizip-cost predict --model M --device D --seconds S --pixels HxW --out DIR",
             draw=draw_memory,
+        ),
+        FigureEntry(
+            name="waterfall",
+            title="From the speed-up of Eq. 9 to the observed one, an effect at a time",
+            table="waterfall",
+            made_by="omnizip-cost compare ROWS --explain --out DIR",
+            draw=draw_waterfall,
         ),
     )
 }

@@ -12,6 +12,7 @@ import pytest
 from invented_kept import kept_tables
 from invented_memory import memory_tables
 from invented_tables import compare_table, conventions_table, stages_table, windows_table
+from planted_rows import planted_waterfall
 
 from omnizip_cost.audit import audit, bundled_claims
 from omnizip_cost.errors import InputFileError, UnknownNameError
@@ -50,6 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(limit_rows(TINY, 300), place / "speedup_limits.csv")
     write_table(share_rows([TINY]), place / "attention_share.csv")
     write_table(ratio_rows([TINY], 300), place / "exact_ratio.csv")
+    write_table(planted_waterfall(), place / "waterfall.csv")
     return place
 
 
