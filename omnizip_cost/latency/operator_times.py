@@ -2,7 +2,8 @@
 
 Products and fused attention take the times of their kernels, which were measured in bf16. In
 another format the least time of the same shape changes, by the peak or by the bytes; the kernel is
-taken to stay as far above its least time as it is in bf16. Everything else takes its bytes at the
+taken to stay as far above its least time as it is in bf16. (torch multiplies float32 at the float32
+peak: it leaves TF32 off by default.) Everything else takes its bytes at the
 share of the bandwidth that streaming reaches. Nothing runs shorter than the launch floor.
 """
 
@@ -67,11 +68,15 @@ class Machine:
 
 
 class _Least(NamedTuple):
-    """Least seconds of one kernel by arithmetic and by bytes, and its time in the tables."""
+    """Least seconds of one kernel: its arithmetic at the peak, its operands at the bandwidth."""
 
     compute_s: float
     memory_s: float
-    kernel_s: float
+
+    @property
+    def seconds(self) -> float:
+        """The larger of the two: the roofline."""
+        return max(self)
 
 
 def timed_ops(machine: Machine, ops: Iterable[ExecutedOp], stage: str) -> Iterator[TimedOp]:
@@ -146,11 +151,11 @@ def _multiplied(
 ) -> TimedOp:
     """A product or fused attention, by its kernel."""
     tabled, asked = _least_in_bf16(machine.device, shape), _least(machine, op, shape)
-    floor_s = machine.launch_s
-    above = kernel_s / max(tabled.compute_s, tabled.memory_s)
-    seconds = max(
-        above * max(asked.compute_s, asked.memory_s), min(kernel_s, floor_s), asked.kernel_s
-    )
+    above = kernel_s / tabled.seconds
+    seconds = max(above * asked.seconds, min(kernel_s, machine.launch_s))
+    if isinstance(shape, Gemm) and shape.batch > 1:
+        # One wide product reads its rows once; several read each their own.
+        seconds = max(seconds, _bytes(machine, op) / op.kernels / machine.stream_bytes_per_s)
     seconds += _unpacking_s(machine, op, shape)
     work: Work = "gemm" if isinstance(shape, Gemm) else "attention"
     return _row(machine, op, stage, work, asked.compute_s, asked.memory_s, seconds)
@@ -204,7 +209,7 @@ def _least_in_bf16(device: Device, shape: Shape) -> _Least:
     """Least seconds of the kernel as it was measured."""
     flops = 2 * shape.multiply_adds
     moved = _HALF * sum(_operands(shape))
-    return _Least(flops / device.peak("bf16"), moved / device.bandwidth_bytes_per_s, 0.0)
+    return _Least(flops / device.peak("bf16"), moved / device.bandwidth_bytes_per_s)
 
 
 def _least(machine: Machine, op: ExecutedOp, shape: Shape) -> _Least:
@@ -222,13 +227,8 @@ def _least(machine: Machine, op: ExecutedOp, shape: Shape) -> _Least:
     elif isinstance(shape, Attention) and shape.kind == "decode":
         kept = formats.cache_bytes
     moved = inputs * width + stored * kept + outputs * formats.width
-    several = isinstance(shape, Gemm) and shape.batch > 1
-    own_s = _bytes(machine, op) / op.kernels / machine.stream_bytes_per_s if several else 0.0
-    return _Least(
-        2 * shape.multiply_adds / device.peak(multiplies),
-        moved / device.bandwidth_bytes_per_s,
-        own_s,
-    )
+    flops = 2 * shape.multiply_adds
+    return _Least(flops / device.peak(multiplies), moved / device.bandwidth_bytes_per_s)
 
 
 def _operands(shape: Shape) -> tuple[float, float, float]:

@@ -25,8 +25,9 @@ class Prediction:
 
     ``ttft_s`` is encoders, assembly, selection and prefill, which gives the first token;
     ``end_to_end_s`` adds R decode steps, which give R more. Resizing frames and log-mel happen on
-    the host before all of it and are in neither (``preprocessing_s``). A bare count of tokens has
-    no clip: its ``ttft_s`` is looking rows up and prefill.
+    the host before all of it and are in neither (``preprocessing_s``), nor is what ``generate``
+    does between forward calls. A bare count of tokens has no clip: its ``ttft_s`` is looking rows
+    up and prefill.
     """
 
     spec: ModelSpec
