@@ -24,8 +24,8 @@ from omnizip_cost.hardware import load_device
 from omnizip_cost.latency.calibration_file import write_calibration
 from omnizip_cost.profiling import Cell, Repeats, profile_grid
 from omnizip_cost.profiling.clock import Clock, HostClock, ProcessClock
-from omnizip_cost.profiling.micro import SECONDS, micro_benchmark
-from omnizip_cost.profiling.micro_cases import half_cases
+from omnizip_cost.profiling.micro import micro_benchmark
+from omnizip_cost.profiling.micro_cases import SECONDS, half_cases
 from omnizip_cost.profiling.micro_device import measured_device
 from omnizip_cost.results import MeasurementStore, write_table
 from omnizip_cost.runtime.build import build_thinker

@@ -139,7 +139,7 @@ def print_calibrated(found: Calibrated, out: Path) -> None:
         ("parameter", "value", "error", "", "means"),
         [_estimate(one) for one in fit.estimates],
         notes=_doubts(fit),
-        left=1,
+        left=5,
     )
     parts = [
         part

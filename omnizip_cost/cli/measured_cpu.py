@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 def measure_cpu(name: str | None, out: Path | None, seconds: float | None) -> Device:
     """Measure, write ``out`` and the raw rows beside it, and return what was written."""
-    from omnizip_cost.profiling.micro import MOST_SECONDS, SECONDS, micro_benchmark
-    from omnizip_cost.profiling.micro_cases import half_cases
-    from omnizip_cost.profiling.micro_device import measured_device
+    from omnizip_cost.profiling.micro_cases import MOST_SECONDS, SECONDS, half_cases
 
     if name != "cpu":
         raise OptionsError("devices", "--measure goes with `cpu`, the one device measured here")
@@ -27,6 +25,9 @@ def measure_cpu(name: str | None, out: Path | None, seconds: float | None) -> De
         raise InvalidValueError(
             "devices", "--seconds", f"above 0 and at most {MOST_SECONDS:g}", seconds
         )
+    from omnizip_cost.profiling.micro import micro_benchmark
+    from omnizip_cost.profiling.micro_device import measured_device
+
     say(f"measuring this CPU for about {limit:g} s; let nothing else run meanwhile")
     with progress_bar() as report:
         rows, record = micro_benchmark(dtype="float32", seconds=0.9 * limit, progress=report)

@@ -23,7 +23,14 @@ from omnizip_cost.profiling.clock import Clock, HostClock, clock_for
 from omnizip_cost.profiling.environment import device_name, environment_record, now_utc
 from omnizip_cost.profiling.harness import Repeats, judged, measure_parts
 from omnizip_cost.profiling.memory import keep_freed_memory, release_memory
-from omnizip_cost.profiling.micro_cases import FRAME, FRAMES, MicroCase, micro_cases
+from omnizip_cost.profiling.micro_cases import (
+    FRAME,
+    FRAMES,
+    MOST_SECONDS,
+    SECONDS,
+    MicroCase,
+    micro_cases,
+)
 from omnizip_cost.profiling.watch import MachineWatch
 from omnizip_cost.results.micro import MicroRow
 from omnizip_cost.results.schema import environment_id
@@ -34,13 +41,11 @@ from omnizip_cost.units import GIGA, MILLI
 
 Progress = Callable[[str, int, int], None]
 
-SECONDS = 45.0
-"""Of a run, unless said otherwise."""
-
-MOST_SECONDS = 3600.0
-
 SAMPLE_S = 2 * MILLI
 """Least length of one sample: shorter calls are repeated inside it."""
+
+SHORT_S = 20 * MILLI
+"""A case that takes less than this is run even when the time is up."""
 
 FIRST_RATE = 20 * GIGA
 """FLOP/s, and bytes/s, taken for a machine of which nothing is known yet: a slow core's."""
@@ -210,7 +215,7 @@ def _run(
         left_s = seconds - wall.elapsed_s(start, wall.mark())
         share_s = max(left_s, 0.0) / (len(cases) - number)
         foretold_s = rates.seconds(case, width) if case.flops else 0.0
-        if 3 * foretold_s > share_s:  # to warm up, to count calls, to measure
+        if 3 * foretold_s > max(share_s, SHORT_S):  # to warm up, to count calls, to measure
             reason = f"would take about {foretold_s:.2g} s of the {share_s:.2g} s left for it"
             rows.append(_row(case, width, identity, status="skipped", reason=reason))
             continue

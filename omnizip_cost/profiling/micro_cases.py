@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+SECONDS = 45.0
+"""Of a run, unless said otherwise."""
+
+MOST_SECONDS = 3600.0
+
 PRODUCTS: dict[str, tuple[tuple[int, int], ...]] = {
     "omni-tiny": ((384, 384), (2048, 384), (384, 2048)),
     "qwen2.5-omni-3b": ((2048, 2048), (11008, 2048)),

@@ -1,0 +1,117 @@
+"""``calibrate`` on committed rows of a real CPU, and ``devices cpu``: refusals in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from omnizip_cost.cli.app import run
+from omnizip_cost.latency.calibration_file import read_calibration
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "analysis" / "measurements" / "cpu-demo"
+
+DEVICE = """
+name = "cpu"
+title = "the CPU of the demo's rows"
+architecture = "CPU"
+source = "two threads at about 90 GFLOP/s each; the fit takes up what this is off"
+bandwidth_gb_per_s = 36
+memory_gib = 23.5
+peak_tflop_per_s = { fp32 = 0.18, bf16 = 0.4 }
+"""
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    path = tmp_path / "cpu.toml"
+    path.write_text(DEVICE)
+    return path
+
+
+def test_committed_rows_are_predicted_at_ratios_that_were_not_fitted(
+    tmp_path: Path, device: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "calibration.toml"
+    assert run(["calibrate", str(DEMO), "--device", str(device), "--out", str(out), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    unseen = [row for row in rows if row["part"] == "held out" and row["stage"] == "prefill"]
+    fitted = {row["retained"] for row in rows if row["part"] == "fitted"}
+    assert len(unseen) >= 3
+    assert not fitted & {row["retained"] for row in unseen}
+    errors = sorted(abs(row["error"]) for row in unseen)
+    assert errors[len(errors) // 2] < 0.08
+    for row in rows:
+        assert row["error"] == pytest.approx(row["predicted_s"] / row["observed_s"] - 1)
+    record = read_calibration(out)
+    assert record.fit is not None
+    assert record.fit.rows_used == sum(row["part"] == "fitted" for row in rows)
+    assert record.fit.versions["torch"].startswith("2.")
+    assert record.fit.held == ("launch_s",)
+    assert record.launch_s is None
+    assert record.host_s is not None
+
+
+def test_the_table_says_what_was_fitted_and_what_was_not(
+    tmp_path: Path, device: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "all.toml"
+    command = ["calibrate", str(DEMO), "--device", str(device), "--out", str(out)]
+    assert run([*command, "--no-hold-out"]) == 0
+    text = capsys.readouterr().out
+    assert "launch_s is held: a CPU launches nothing." in text
+    assert "none held out." in text
+    assert "Held out: nothing was held out." in text
+    assert f"Written: {out}" in text
+    fit = read_calibration(out).fit
+    assert fit is not None
+    assert fit.rows_held_out == 0
+    assert fit.median_error_held_out is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["{none}", "--device", "{cpu}", "--out", "x.toml"], "there are no measured rows"),
+        (["{demo}", "--device", "{cpu}", "--out", "x.json"], "give a name ending in .toml"),
+        (["{demo}", "--device", "cpu", "--out", "x.toml"], "devices cpu --measure --out cpu.toml"),
+        (["{demo}", "--device", "h100", "--out", "x.toml"], "did you mean h100-sxm"),
+        (["{none}/a.micro.csv", "--device", "{cpu}", "--out", "x.toml"], "there is no such file"),
+        (["{wrong}", "--device", "{cpu}", "--out", "x.toml"], "unknown column of MicroRow 'a'"),
+    ],
+)
+def test_what_cannot_be_fitted_is_one_sentence(
+    tmp_path: Path,
+    device: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    says: str,
+) -> None:
+    wrong = tmp_path / "wrong.micro.csv"
+    wrong.write_text("a,b\n1,2\n")
+    names = {"none": tmp_path / "none", "demo": DEMO, "cpu": device, "wrong": wrong}
+    filled = [argument.format(**names) for argument in arguments]
+    assert run(["calibrate", *filled]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["cpu"], "run `omnizip-cost devices cpu --measure --out cpu.toml` and give that file"),
+        (["cpu", "--measure"], "--measure needs --out FILE.toml"),
+        (["cpu", "--measure", "--out", "x.csv"], "--measure needs --out FILE.toml"),
+        (["h100-sxm", "--measure", "--out", "x.toml"], "--measure goes with `cpu`"),
+        (["--out", "x.toml"], "--out and --seconds go with --measure"),
+        (["cpu", "--measure", "--out", "x.toml", "--seconds", "-1"], "--seconds must be above 0"),
+    ],
+)
+def test_a_cpu_is_measured_or_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert run(["devices", *arguments]) == 2
+    assert says in capsys.readouterr().err
