@@ -18,7 +18,7 @@ from statistics import median
 import torch
 
 from omnizip_cost.cli.calibrate import now_utc, print_calibrated, read_rows
-from omnizip_cost.cli.measured_cpu import write_measured
+from omnizip_cost.cli.measured_here import write_measured
 from omnizip_cost.compare.calibrated import Calibrated, calibrate
 from omnizip_cost.hardware import load_device
 from omnizip_cost.latency.calibration_file import write_calibration

@@ -234,7 +234,7 @@ def _measured(
     watch = MachineWatch(bench.device)
     try:
         call = bench.call_of(case)
-        calls = _calls_in_a_sample(call, bench.clock)
+        calls = _calls_in_a_sample(call, clock)
     except RuntimeError as error:  # out of memory is one, on either device
         line = str(error).strip().splitlines()[0][:120]
         return _row(case, width, identity, status="failed", reason=line)

@@ -103,9 +103,10 @@ def test_what_cannot_be_fitted_is_one_sentence(
     ("arguments", "says"),
     [
         (["cpu"], "run `omnizip-cost devices cpu --measure --out cpu.toml` and give that file"),
-        (["cpu", "--measure"], "--measure needs --out FILE.toml"),
-        (["cpu", "--measure", "--out", "x.csv"], "--measure needs --out FILE.toml"),
-        (["h100-sxm", "--measure", "--out", "x.toml"], "--measure goes with `cpu`"),
+        (["cpu", "--measure"], "`cpu --measure` needs --out FILE.toml"),
+        (["cpu", "--measure", "--out", "x.csv"], "`cpu --measure` needs --out FILE.toml"),
+        (["h100-sxm", "--measure", "--out", "x.toml"], "--measure goes with `cpu` or `cuda`"),
+        (["cuda", "--measure", "--out", "x.toml"], "needs --out FILE.micro.csv"),
         (["--out", "x.toml"], "--out and --seconds go with --measure"),
         (["cpu", "--measure", "--out", "x.toml", "--seconds", "-1"], "--seconds must be above 0"),
     ],
