@@ -1,6 +1,6 @@
 """Fit the times of matrix products, and write the data files that the package predicts from.
 
-    python analysis/fit_gemm.py SILICON [--device NAME ...] [--starts 6] [--out DIR]
+    python analysis/fit_gemm.py SILICON [--device NAME ...] [--starts 4] [--out DIR]
 
 SILICON is the folder of measured kernel times, one ``DEVICE.parquet`` each, with the columns
 ``op, m, n, k, latency_ms``. Writes ``gemm-DEVICE.json`` (the numbers of the physics, corners of the
@@ -64,7 +64,9 @@ def read_products(silicon: Path, device: str) -> tuple[Floats, Floats]:
     return shapes, products["latency_ms"].to_numpy(np.float64) * MILLI
 
 
-def write_model(device: str, physics: GemmPhysics, tables: GemmTables, out: Path) -> None:
+def write_model(
+    device: str, physics: GemmPhysics, tables: GemmTables, shortest_s: float, out: Path
+) -> None:
     """Write both data files of a device; errors of a cross-validation that stand there stay."""
     path = out / f"gemm-{device}.json"
     errors = json.loads(path.read_text())["errors"] if path.exists() else {}
@@ -72,6 +74,7 @@ def write_model(device: str, physics: GemmPhysics, tables: GemmTables, out: Path
         "source": SOURCE,
         "chip": CHIPS[device][2],
         "bandwidth_bytes_per_s": load_device(device).bandwidth_bytes_per_s,
+        "shortest_s": _rounded(shortest_s),
         "physics": _rounded(asdict(physics)),
         "corners": {axis: getattr(tables, axis).tolist() for axis in ("n", "k", "m", "progress")},
         "step": STEP,
@@ -99,19 +102,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("silicon", type=Path)
     parser.add_argument("--device", action="append", choices=tuple(CHIPS))
-    parser.add_argument("--starts", type=int, default=6)
+    parser.add_argument("--starts", type=int, default=4)
     parser.add_argument("--out", type=Path, default=DATA)
     options = parser.parse_args()
     for device in options.device or CHIPS:
         shapes, seconds = read_products(options.silicon, device)
         physics = fit_physics(shapes, seconds, chip_of(device), starts=options.starts)
         physics = GemmPhysics.from_record(_rounded(asdict(physics)))
-        write_model(device, physics, fit_tables(physics, shapes, seconds), options.out)
-        missed = np.abs(gemm.gemm_latency_s(device, *shapes) / seconds - 1)
+        tables = fit_tables(physics, shapes, seconds)
+        write_model(device, physics, tables, float(seconds.min()), options.out)
+        gemm.gemm_model.cache_clear()
+        modelled = gemm.gemm_model(device, options.out).latency_s(*shapes)
+        missed = np.abs(modelled / seconds - 1)
         large = (shapes[0] >= 64) & (shapes[1:] >= 512).all(axis=0)
         print(
             f"{device}: median error {np.median(missed[large]):.2%} on the {large.sum()} fitted "
-            f"records with m >= 64, n and k >= 512; {np.median(missed):.2%} on all"
+            f"records with m >= 64, n and k >= 512; {np.median(missed):.2%} on all",
+            flush=True,
         )
 
 

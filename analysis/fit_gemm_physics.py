@@ -7,7 +7,7 @@ of neighbours differ by more wherever the library changes its mind about a kerne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ REACH = 6.0
 """Units (of logarithm or log-odds) that an unknown may go from its middle."""
 SPREAD = 0.4
 """Standard deviation of the other starts about the middle."""
+
+IDLE = 0.002
+"""A tile that is fastest, by over 0.2%, for less than this share of records is left out."""
 
 POSITIVE = {
     "launch_s": 2.5e-6,
@@ -90,21 +93,24 @@ class Unknowns:
         object.__setattr__(self, "middle", middle)
 
     def physics(self, vector: Floats) -> GemmPhysics:
-        """Turn a vector of zeros-at-the-middle into the numbers of a device."""
+        """Turn a vector, zero at every middle, into the numbers of a device."""
         names = [*self.middle, *SHARES]
+        units, shares = vector[: len(names)], np.exp(vector[len(names) :])
         values: dict[str, float] = {}
-        for name, unit in zip(names, vector, strict=False):
+        for name, unit in zip(names, units, strict=True):
             if name in SHARES:
-                odds = SHARES[name] / (1 - SHARES[name]) * np.exp(unit)
-                values[name] = float(odds / (1 + odds))
+                values[name] = float(1 / (1 + np.exp(-unit - _log_odds(SHARES[name]))))
             else:
                 values[name] = float(self.middle[name] * np.exp(unit))
-        # cached operands are never slower than those in memory
+        # what the cache gives on top: never slower than memory
         values["cache_bytes_per_s"] += values["memory_bytes_per_s"]
-        shares = 0.9 * np.exp(vector[len(names) :])
         tiles = tuple(
-            Tile(rows=a, columns=b, share_of_peak=float(share * (a * b / 2**16) ** 0.15))
-            for (a, b), share in zip(self.tiles, shares, strict=True)
+            Tile(
+                rows=rows,
+                columns=columns,
+                share_of_peak=float(share * _middle_share(rows, columns)),
+            )
+            for (rows, columns), share in zip(self.tiles, shares, strict=True)
         )
         return GemmPhysics(
             sms=self.chip.sms,
@@ -115,10 +121,32 @@ class Unknowns:
             **values,
         )
 
+    def vector(self, physics: GemmPhysics) -> Floats:
+        """The vector from which :meth:`physics` makes these numbers again."""
+        values = asdict(physics) | {
+            "cache_bytes_per_s": physics.cache_bytes_per_s - physics.memory_bytes_per_s
+        }
+        units = [np.log(values[name] / middle) for name, middle in self.middle.items()]
+        units += [_log_odds(values[name]) - _log_odds(share) for name, share in SHARES.items()]
+        units += [
+            np.log(tile.share_of_peak / _middle_share(tile.rows, tile.columns))
+            for tile in physics.tiles
+        ]
+        return np.array(units)
+
     @property
     def count(self) -> int:
         """How many numbers are unknown."""
         return len(self.middle) + len(SHARES) + len(self.tiles)
+
+
+def _log_odds(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _middle_share(rows: int, columns: int) -> float:
+    """Share of peak that a tile starts from: larger ones reuse more of what they load."""
+    return 0.9 * float(rows * columns / 2**16) ** 0.15
 
 
 def weights(m: Floats, n: Floats, k: Floats) -> Floats:
@@ -130,7 +158,7 @@ def weights(m: Floats, n: Floats, k: Floats) -> Floats:
 def fit_physics(
     shapes: Floats, seconds: Floats, chip: Chip, *, starts: int, records: int = 8000
 ) -> GemmPhysics:
-    """Return the best of several fits.
+    """Return the best of several fits, with the tiles that some product is fastest with.
 
     Parameters
     ----------
@@ -145,18 +173,54 @@ def fit_physics(
         How many records the search sees, drawn by weight; the last steps see all.
     """
     unknowns = Unknowns(chip=chip)
-    heavy = weights(*shapes)
-    draw = np.random.default_rng(0)
-    few = draw.choice(
-        len(seconds), min(records, len(seconds)), replace=False, p=heavy / heavy.sum()
-    )
+    few = _drawn(shapes, records)
     found = []
     for start in range(starts):
         at = np.random.default_rng(start).normal(0, SPREAD if start else 0, unknowns.count)
         found.append(_search(unknowns, at, shapes[:, few], seconds[few], np.ones(len(few)), 100))
-    best = min(found, key=lambda pair: pair[1])[0]
-    even = np.sqrt(heavy / heavy.mean())
-    return unknowns.physics(_search(unknowns, best, shapes, seconds, even, 30)[0])
+    rough = unknowns.physics(min(found, key=lambda pair: pair[1])[0])
+    return refit_physics(_without_idle_tiles(rough, shapes), shapes, seconds, chip, steps=30)
+
+
+def refit_physics(
+    physics: GemmPhysics,
+    shapes: Floats,
+    seconds: Floats,
+    chip: Chip,
+    *,
+    steps: int,
+    records: int | None = None,
+) -> GemmPhysics:
+    """Go on from a fit, with all records (or ``records`` of them), each by its weight."""
+    unknowns = Unknowns(chip=chip, tiles=tuple((t.rows, t.columns) for t in physics.tiles))
+    at = np.clip(unknowns.vector(physics), -REACH, REACH)
+    if records is None:
+        heavy = weights(*shapes)
+        even = np.sqrt(heavy / heavy.mean())
+        return unknowns.physics(_search(unknowns, at, shapes, seconds, even, steps)[0])
+    few = _drawn(shapes, records)
+    even = np.ones(len(few))
+    return unknowns.physics(_search(unknowns, at, shapes[:, few], seconds[few], even, steps)[0])
+
+
+def _drawn(shapes: Floats, records: int) -> NDArray[np.intp]:
+    """Numbers of some records, drawn by weight, the same ones every time."""
+    heavy = weights(*shapes)
+    count = min(records, len(heavy))
+    draw = np.random.default_rng(0)
+    return draw.choice(len(heavy), count, replace=False, p=heavy / heavy.sum())
+
+
+def _without_idle_tiles(physics: GemmPhysics, shapes: Floats) -> GemmPhysics:
+    """Leave out the tiles without which next to no time changes."""
+    kept = list(physics.tiles)
+    for tile in physics.tiles:
+        others = tuple(other for other in kept if other != tile)
+        slower = replace(physics, tiles=others).latency_s(*shapes)
+        now = replace(physics, tiles=tuple(kept)).latency_s(*shapes)
+        if np.mean(slower > 1.002 * now) < IDLE:
+            kept.remove(tile)
+    return replace(physics, tiles=tuple(kept))
 
 
 def _search(

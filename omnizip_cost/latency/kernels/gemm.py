@@ -20,7 +20,7 @@ _DATA = Path(__file__).with_name("data")
 MEASURED = ("h100-sxm", "h200-sxm", "a100-sxm", "l40s", "rtx-pro-6000")
 """Devices whose products were timed."""
 
-_AT_ONCE = 1 << 13
+_AT_ONCE = 1 << 10
 """Shapes worked on together, so that all arrays between stay in the processor's cache."""
 
 
@@ -32,6 +32,8 @@ class GemmModel:
     tables: GemmTables
     bandwidth_bytes_per_s: float
     """Of the datasheet, for the floor."""
+    shortest_s: float
+    """Shortest time that was measured of any product: the floor of a launch."""
     errors: Mapping[str, Mapping[str, float]]
     """Relative errors on records left out of the fit: per kind of split, ``median`` and ``p90``."""
     source: str
@@ -54,7 +56,7 @@ class GemmModel:
         bound = np.maximum(
             2 * m * n * k / physics.peak_flop_per_s, moved / self.bandwidth_bytes_per_s
         )
-        return np.maximum(bound, physics.launch_s)
+        return np.maximum(bound, self.shortest_s)
 
 
 def gemm_latency_s(device: str, m: Any, n: Any, k: Any) -> Floats:
@@ -83,11 +85,11 @@ def gemm_latency_s(device: str, m: Any, n: Any, k: Any) -> Floats:
 
 
 @cache
-def gemm_model(device: str) -> GemmModel:
-    """Read the data file of a measured device (``analysis/fit_gemm.py`` wrote it)."""
-    record = json.loads((_DATA / f"gemm-{device}.json").read_text())
+def gemm_model(device: str, folder: Path = _DATA) -> GemmModel:
+    """Read the data files of a measured device (``analysis/fit_gemm.py`` wrote them)."""
+    record = json.loads((folder / f"gemm-{device}.json").read_text())
     corners = record["corners"]
-    with np.load(_DATA / f"gemm-{device}.npz", allow_pickle=False) as steps:
+    with np.load(folder / f"gemm-{device}.npz", allow_pickle=False) as steps:
         corrections = {name: steps[name] * record["step"] for name in ("by_m", "by_progress")}
     return GemmModel(
         physics=GemmPhysics.from_record(record["physics"]),
@@ -96,6 +98,7 @@ def gemm_model(device: str) -> GemmModel:
             **corrections,
         ),
         bandwidth_bytes_per_s=record["bandwidth_bytes_per_s"],
+        shortest_s=record["shortest_s"],
         errors=record["errors"],
         source=record["source"],
     )

@@ -98,7 +98,7 @@ class GemmPhysics:
         return cls(**{**record, "tiles": tiles, "slices": tuple(record["slices"])})
 
     def latency_s(self, m: Floats, n: Floats, k: Floats) -> Floats:
-        """Seconds of ``x[m, k]`` times ``W[n, k]`` transposed, float64 arrays of one shape."""
+        """Seconds of ``x[m, k]`` times ``W[n, k]`` transposed, float64 arrays (N,)."""
         arithmetic = self._arithmetic_s(m, n, k)
         arithmetic = arithmetic * (1 + self.throttle * arithmetic / (arithmetic + self.throttle_s))
         transfer = self._transfer_s(m, n, k)
@@ -125,20 +125,26 @@ class GemmPhysics:
         sm_flop_per_s = self.peak_flop_per_s / self.sms
         flop_per_s = sm_flop_per_s / self._spill_factor(m, n, k)
         joining = self.split_output_s * m * n
+        tile_rows, tile_columns, share = self._tile_columns()
+        rows = _rounded_up(m / tile_rows, self.row_rounding)
+        columns = _rounded_up(n / tile_columns, self.column_rounding)
+        per_sm = rows * columns / self.sms
+        area = tile_rows * tile_columns
+        inner = (2 * area / share) * (k / flop_per_s)
+        fixed = self.tile_start_s + self.tile_store_s * (area / 2**14)
         least = np.full(np.shape(m), np.inf)
-        for tile in self.tiles:
-            rows = _rounded_up(m / tile.rows, self.row_rounding)
-            columns = _rounded_up(n / tile.columns, self.column_rounding)
-            per_sm = rows * columns / self.sms
-            area = tile.rows * tile.columns
-            inner = k * (2 * area / tile.share_of_peak) / flop_per_s
-            fixed = self.tile_start_s + self.tile_store_s * (area / 2**14)
-            for parts in self.slices:
-                seconds = self._waves(per_sm * parts) * (inner / parts + fixed)
-                if parts > 1:
-                    seconds += self.split_s + parts * joining
-                np.minimum(least, seconds, out=least)
+        for parts in self.slices:
+            seconds = (self._waves(per_sm * parts) * (inner / parts + fixed)).min(axis=0)
+            if parts > 1:
+                seconds += self.split_s + parts * joining
+            np.minimum(least, seconds, out=least)
         return least
+
+    def _tile_columns(self) -> tuple[Floats, Floats, Floats]:
+        """Rows, columns and share of peak of all tiles, each of shape (tiles, 1)."""
+        facts = [(tile.rows, tile.columns, tile.share_of_peak) for tile in self.tiles]
+        rows, columns, share = np.array(facts, dtype=np.float64).T[:, :, None]
+        return rows, columns, share
 
     def _waves(self, per_sm: Floats) -> Floats:
         """Tiles one after another on an SM; below one wave, idle SMs leave a tile more power."""
