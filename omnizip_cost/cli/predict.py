@@ -189,6 +189,8 @@ def predict_command(
     Example: `omnizip-cost predict --model qwen2.5-omni-7b --device h100-sxm --tokens 10004 --ops`
     """
     require_one_format(as_json=as_json, as_csv=as_csv)
+    if ops and out is not None:
+        raise OptionsError("predict", "--ops and --out exclude each other")
     spec = pruning.spec(model)
     if layer_tokens is None:
         work = inputs.workload(spec)
@@ -196,9 +198,12 @@ def predict_command(
     else:
         work, methods = given_layers(layer_tokens, inputs, methods, spec)
         plans = dict.fromkeys(methods.plans(work, spec))
-    cases = predicted(spec, work, plans, parse_names("--device", device), engine, decode)
+    devices = parse_names("--device", device)
     if ops:
-        _ops(cases, out, as_json=as_json, as_csv=as_csv)
+        _require_one(len(plans) * len(devices) * len(parse_names("--backend", engine.backend)))
+    cases = predicted(spec, work, plans, devices, engine, decode)
+    if ops:
+        _ops(cases[0], as_json=as_json, as_csv=as_csv)
         return
     if out is not None:
         from omnizip_cost.cli.predict_out import write_predictions
@@ -272,17 +277,19 @@ def read_calibration(path: Path | None, cards: Sequence[Device]) -> Calibration 
     return found
 
 
-def _ops(cases: Sequence[Case], out: Path | None, *, as_json: bool, as_csv: bool) -> None:
-    """Operators of the one configuration asked for."""
-    from omnizip_cost.cli.predict_ops import op_rows, print_ops
-
-    if out is not None:
-        raise OptionsError("predict", "--ops and --out exclude each other")
-    if len(cases) != 1:
+def _require_one(configurations: int) -> None:
+    """Refuse to list the operators of several configurations."""
+    if configurations != 1:
         raise OptionsError(
             "predict",
-            f"--ops shows one configuration, not {len(cases)}: name one device, one backend, one "
-            "method and one ratio",
+            f"--ops shows one configuration, not {configurations}: name one device, one backend, "
+            "one method and one ratio",
         )
-    if not emit(op_rows(cases[0].prediction), as_json=as_json, as_csv=as_csv):
-        print_ops(cases[0].prediction, cases[0].work)
+
+
+def _ops(case: Case, *, as_json: bool, as_csv: bool) -> None:
+    """Operators of one configuration."""
+    from omnizip_cost.cli.predict_ops import op_rows, print_ops
+
+    if not emit(op_rows(case.prediction), as_json=as_json, as_csv=as_csv):
+        print_ops(case.prediction, case.work)

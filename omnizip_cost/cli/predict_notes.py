@@ -44,11 +44,23 @@ def about_seconds(cases: Sequence[Case], rows: Sequence[dict[str, Any]]) -> list
         *_by_setting(cases, rows, _bound, _too_long),
         *dict.fromkeys(kernels_in_words(case.prediction) for case in cases),
         *dict.fromkeys(host_in_words(case.prediction) for case in cases),
-        *dict.fromkeys(f"Not in it: {text}." for row in rows if (text := row["unlisted"])),
+        *_left_out(cases, rows),
         *dict.fromkeys(_sentence(note) for case in cases for note in case.prediction.memory.notes),
         *dict.fromkeys(note for case in cases for note in case.prediction.plan.notes),
         *cases[0].work.notes,
     ]
+
+
+def _left_out(cases: Sequence[Case], rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What happens as well, and is in no time."""
+    said = [row["unlisted"] for row in rows if row["unlisted"]]
+    before = {row["preprocessing_s"] for row in rows}
+    if cases[0].work.bare_tokens is None and None in before:
+        said.append("preprocessing: frames resized and log-mel made on the host")
+    done = [
+        f"Before it: preprocessing on the host, {_seconds(value)}." for value in before if value
+    ]
+    return [*(f"Not in it: {text}." for text in dict.fromkeys(said)), *done]
 
 
 def about_speedups(cases: Sequence[Case], rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from omnizip_cost.compression import Plan
     from omnizip_cost.hardware import Device
     from omnizip_cost.latency.memory_table import MemoryLimitRow, MemoryRow
+    from omnizip_cost.latency.stage_table import PredictedStageRow
 
 CARDS = ("rtx-4090", "rtx-a6000", "h100-sxm", "h200-sxm")
 """One card of each size that is sold most, 24, 48, 80 and 141 GB: what memory is held against."""
 
 
 def write_predictions(cases: Sequence[Case], out: Path) -> list[Path]:
-    """Write ``tables/predictions.csv``, the tables of memory, and their figure.
+    """Write predictions, their stages and their memory as tables, and the figures of both.
 
     Returns
     -------
@@ -29,26 +30,30 @@ def write_predictions(cases: Sequence[Case], out: Path) -> list[Path]:
     """
     from omnizip_cost.cli.publish import draw_figures
     from omnizip_cost.latency.memory_table import limit_rows, memory_rows
+    from omnizip_cost.latency.stage_table import stage_rows
     from omnizip_cost.results import write_table
 
     names = _titles([case.prediction.plan for case in cases])
     cards = limits([case.prediction.device for case in cases])
+    stages: list[PredictedStageRow] = []
     parts: list[MemoryRow] = []
     held: list[MemoryLimitRow] = []
     told: set[tuple[str, Plan]] = set()
     for case in cases:
         mine = case.prediction
+        which = {"input": case.work.name, "label": names[mine.plan]}
+        stages += stage_rows(mine, **which)
         if (mine.backend.name, mine.plan) not in told:
             told.add((mine.backend.name, mine.plan))
-            which = {"input": case.work.name, "label": names[mine.plan]}
             parts += memory_rows(mine, **which)
             held += limit_rows(mine, cards, **which)
     tables = out / "tables"
     return [
         write_table([case.row() for case in cases], tables / "predictions.csv"),
+        write_table(stages, tables / "stages.csv"),
         write_table(parts, tables / "memory.csv"),
         write_table(held, tables / "memory_limits.csv"),
-        *draw_figures(out, ["memory"]),
+        *draw_figures(out, ["stages", "memory"]),
     ]
 
 

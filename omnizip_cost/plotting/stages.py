@@ -217,7 +217,9 @@ def thin_note(
 
 def _notes(rows: Sequence[Row], longest_s: float) -> list[str]:
     spread = any(number(row, "low_s") is not None for row in rows)
-    whiskers = "dark lines: spread of the stage they end" if spread else ""
+    predicted = any(text(row, "timed") == "predicted" for row in rows)
+    lines = "where nine in ten should end" if predicted else "spread of the stage they end"
+    whiskers = f"dark lines: {lines}" if spread else ""
     tokens = [steps for (steps,) in distinct(rows, "decode_steps") if steps]
     decode = f"decode: {', '.join(tokens)} tokens" if tokens else ""
     chosen = [row for row in rows if row["stage"] == "selection"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-CONTEXT = ("model", "device", "dtype", "attention", "clip")
+CONTEXT = ("model", "device", "dtype", "attention", "clip", "timed")
 """What configurations are compared under; columns a table lacks are passed over."""
 
 

@@ -105,6 +105,13 @@ def test_decode_says_how_many_tokens_when_known() -> None:
     assert "ecode:" not in notes_of(draw_stages(stages_table()))
 
 
+def test_predicted_times_are_called_so() -> None:
+    notes = notes_of(draw_stages(stages_table().assign(timed="predicted"))).replace("\n", " ")
+    assert notes.startswith("omni-tiny, cpu, predicted.")
+    assert "where nine in ten should end" in notes
+    assert "predicted" not in notes_of(draw_stages(stages_table()))
+
+
 def test_random_weights_are_noted() -> None:
     assert "andom weights: timing only" in notes_of(draw_stages(stages_table()))
 
