@@ -27,6 +27,7 @@ from omnizip_cost.hardware.device import Device
 from omnizip_cost.latency.assumptions import Assumed, host_seconds, stream_share
 from omnizip_cost.latency.calibration import Calibration
 from omnizip_cost.latency.kernels import OPS, kernel_uncertainty
+from omnizip_cost.latency.schemes import UNPACKING_SPREAD
 from omnizip_cost.latency.timed_op import TimedOp
 
 ANOTHER_MACHINE = 0.05
@@ -89,6 +90,8 @@ class ErrorModel:
         for op in ops:
             name = op.kernel or STREAM
             causes: list[tuple[tuple[str, ...], float]] = [((self.device, name), self.shared[name])]
+            if op.unpacked:
+                causes.append(((self.device, "unpacking"), UNPACKING_SPREAD))
             if op.kernel is not None:
                 causes.append(((self.device, name, op.sides), self.own[name]))
             for cause, share in causes:

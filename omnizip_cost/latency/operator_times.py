@@ -21,7 +21,7 @@ from omnizip_cost.hardware.device import Device
 from omnizip_cost.latency.assumptions import launch_floor, stream_share
 from omnizip_cost.latency.calibration import Calibration
 from omnizip_cost.latency.kernels import kernel_latency_s
-from omnizip_cost.latency.schemes import ROWS_UNPACKED_INSIDE, Scheme
+from omnizip_cost.latency.schemes import ROWS_UNPACKED_INSIDE, UNPACKING_SHARE, Scheme
 from omnizip_cost.latency.timed_op import TimedOp, Work, sides
 from omnizip_cost.units import BYTES_PER_ELEMENT
 
@@ -156,9 +156,12 @@ def _multiplied(
     if isinstance(shape, Gemm) and shape.batch > 1:
         # One wide product reads its rows once; several read each their own.
         seconds = max(seconds, _bytes(machine, op) / op.kernels / machine.stream_bytes_per_s)
-    seconds += _unpacking_s(machine, op, shape)
+    unpacked = machine.scheme.unpacked and _is_stored(op)
+    if unpacked:
+        seconds = _unpacked_s(machine, op, shape, seconds, kernel_s)
     work: Work = "gemm" if isinstance(shape, Gemm) else "attention"
-    return _row(machine, op, stage, work, asked.compute_s, asked.memory_s, seconds)
+    least = (asked.compute_s, asked.memory_s)
+    return _row(machine, op, stage, work, *least, seconds, unpacked=unpacked)
 
 
 def _moved(machine: Machine, op: ExecutedOp, stage: str) -> TimedOp:
@@ -180,6 +183,8 @@ def _row(
     compute_s: float,
     memory_s: float,
     base_s: float,
+    *,
+    unpacked: bool = False,
 ) -> TimedOp:
     """All kernels of an operator, from the seconds of one."""
     floor_s = op.kernels * machine.launch_s
@@ -194,6 +199,7 @@ def _row(
         kernels=op.kernels,
         work=work,
         kernel=kernel_of(op),
+        unpacked=unpacked,
         sides=sides(op.shape),
         flops=2 * op.multiply_adds + (op.unseen_flops or 0),
         bytes_moved=round(_bytes(machine, op)),
@@ -256,13 +262,21 @@ def _unpacks(scheme: Scheme, shape: Shape) -> bool:
     return scheme.unpacked and isinstance(shape, Gemm) and shape.m > ROWS_UNPACKED_INSIDE
 
 
-def _unpacking_s(machine: Machine, op: ExecutedOp, shape: Shape) -> float:
-    """Seconds to unpack the weights of one product into memory; 0 where nothing is."""
+def _unpacked_s(
+    machine: Machine, op: ExecutedOp, shape: Shape, seconds: float, kernel_s: float
+) -> float:
+    """Seconds of a product with the unpacking of its weights.
+
+    Inside it, it reads at a share of the rate; still no slower than with weights of 16 bits, which
+    are more to read. Before it, weights are read and written once more.
+    """
     formats = machine.scheme.formats
-    if not _is_stored(op) or not _unpacks(machine.scheme, shape):
-        return 0.0
+    if not _unpacks(machine.scheme, shape):
+        whole = formats.width / BYTES_PER_ELEMENT["bfloat16"] * kernel_s
+        return max(seconds, min(seconds / UNPACKING_SHARE, whole))
     _, stored, _ = _operands(shape)
-    return stored * (formats.weight_bytes + formats.width) / machine.stream_bytes_per_s
+    moved = stored * (formats.weight_bytes + formats.width)
+    return seconds + moved / machine.stream_bytes_per_s
 
 
 def _bytes(machine: Machine, op: ExecutedOp) -> float:

@@ -74,15 +74,14 @@ def stage_time(
     kernels = sum(op.kernels for op in listed)
     host = kernels * host_s
     off = total(errors.parts(listed))
+    quickest = min(device_s, max(device_s - off, least_s(listed)))
     spent: dict[Bound, float] = {"compute": 0.0, "memory": 0.0, "launch": 0.0}
     for op in listed:
         spent[op.bound] += op.seconds
     return StageTime(
         stage=stage,
         seconds=overlapped(device_s, host, asynchronous=asynchronous),
-        low_s=overlapped(
-            max(device_s - off, 0.0), errors.host_low * host, asynchronous=asynchronous
-        ),
+        low_s=overlapped(quickest, errors.host_low * host, asynchronous=asynchronous),
         high_s=overlapped(device_s + off, errors.host_high * host, asynchronous=asynchronous),
         device_s=device_s,
         host_s=host,
@@ -91,6 +90,14 @@ def stage_time(
         launch_s=spent["launch"],
         kernels=kernels,
     )
+
+
+def least_s(ops: Iterable[TimedOp]) -> float:
+    """Seconds below which no products of these shapes can be: the roofline at full rates.
+
+    Attention and elementwise work are left out: what they read may lie in a cache.
+    """
+    return sum(max(op.compute_s, op.memory_s) for op in ops if op.kernel == "gemm")
 
 
 def overlapped(device_s: float, host_s: float, *, asynchronous: bool) -> float:

@@ -32,6 +32,8 @@ class TimedOp(FlatRow):
     work: Work
     kernel: str | None
     """Name of the kernel whose times it goes by; None where it goes by bytes."""
+    unpacked: bool = False
+    """Whether it unpacks stored weights, inside it or before it."""
     sides: str
     """Shape of one kernel; empty where it goes by bytes."""
     flops: int

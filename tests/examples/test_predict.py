@@ -22,7 +22,7 @@ from omnizip_cost.latency import (
     speedup,
 )
 from omnizip_cost.latency.kernels import kernel_latency_s
-from omnizip_cost.latency.schemes import Scheme
+from omnizip_cost.latency.schemes import UNPACKING_SHARE, Scheme
 from omnizip_cost.specs import spec_from_config, weights_read_per_pass
 from omnizip_cost.units import MICRO
 
@@ -177,7 +177,8 @@ def test_eight_bits_speed_prefill_up_and_four_bits_decode_alone() -> None:
     assert 1 < four.prefill_s / plain.prefill_s < 1.1
     head = 2 * 152_064 * 3_584
     layers = 2 * weights_read_per_pass(SPEC) - head
-    share = (head + layers * float(STORED_BYTES["int4"]) / 2) / (head + layers)
+    left = float(STORED_BYTES["int4"]) / 2 / UNPACKING_SHARE
+    share = (head + layers * left) / (head + layers)
     assert four.decode_s / plain.decode_s == pytest.approx(share, rel=0.15)
     unpacked = [op for op in four.ops if op.stage == "prefill" and op.operator == "ffn"]
     whole = [op for op in plain.ops if op.stage == "prefill" and op.operator == "ffn"]

