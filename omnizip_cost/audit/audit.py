@@ -65,7 +65,7 @@ def audit(
     findings: list[Finding] = []
     for index, case in enumerate(cases):
         findings += time_findings(case, rows)
-        findings += memory_findings(case)
+        findings += memory_findings(case, rows)
         findings += ratios.get(index, [])
         findings += printed.get(index, [])
     return findings

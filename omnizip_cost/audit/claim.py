@@ -42,6 +42,8 @@ class Claim:
     prefill_ms: Printed | None = None
     end_to_end_s: Printed | None = None
     memory_gb: Printed | None = None
+    out_of_memory: bool = False
+    """Whether it says that the run did not fit on its cards."""
     flops_t: Printed | None = None
     flops_ratio_pct: Printed | None = None
     speedup: Printed | None = None

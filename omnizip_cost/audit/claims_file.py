@@ -103,7 +103,7 @@ COLUMNS: Mapping[str, tuple[_Reader, str, str]] = {
     "note": (_text, "a text", "shown with the row"),
     "prefill_ms": (Printed.of, _POSITIVE, "time of the prefill, ms"),
     "end_to_end_s": (Printed.of, _POSITIVE, "time of one item, s"),
-    "memory_GB": (Printed.of, _POSITIVE, "peak memory"),
+    "memory_GB": (Printed.of, _POSITIVE, "peak memory; oom: it did not fit"),
     "flops_T": (Printed.of, _POSITIVE, "printed FLOPs, 10^12"),
     "flops_ratio_pct": (Printed.of, _POSITIVE, "printed FLOPs in percent of the full run's"),
     "speedup": (Printed.of, _POSITIVE, "printed speed-up of the prefill"),
@@ -121,7 +121,10 @@ ALIASES = {
 IGNORED = ("accuracy", "what_is_timed", "setting", "reproduced_by")
 """Columns that are let through without being read."""
 
-_ABSENT = ("", "-", "oom")
+OUT_OF_MEMORY = "oom"
+"""What a cell says of a run that did not fit; under memory_GB it is a claim of its own."""
+
+_ABSENT = ("", "-", OUT_OF_MEMORY)
 
 
 def read_claims(path: str | Path) -> list[Claim]:
@@ -181,6 +184,8 @@ def _claim(path: Path, line: int, columns: list[str], cells: list[str]) -> Claim
         )
     facts: dict[str, Any] = {"source": path.stem}
     for name, cell in zip(columns, (cell.strip() for cell in cells), strict=True):
+        if name == "memory_GB" and cell.lower() == OUT_OF_MEMORY:
+            facts["out_of_memory"] = True
         if name in IGNORED or cell.lower() in _ABSENT:
             continue
         read, must_be, _ = COLUMNS[name]

@@ -58,8 +58,8 @@ class Finding(FlatRow):
     retained: float | None
     benchmark: str | None
     quantity: str
-    """``prefill``, ``end to end``, ``memory``, ``prefill speed-up``, ``end-to-end speed-up`` or
-    ``FLOPs``."""
+    """``prefill``, ``end to end``, ``memory``, ``out of memory``, ``prefill speed-up``,
+    ``end-to-end speed-up`` or ``FLOPs``."""
     claimed: float
     unit: str
     derived: bool = False
@@ -86,7 +86,12 @@ class Finding(FlatRow):
     """Limit of the claimed number, in its unit: least time or memory; largest speed-up at which
     compressed and full run have one rate."""
     bound_by: str | None = None
-    """``work``, ``bytes``, ``weights`` or ``work ratio``."""
+    """``work``, ``bytes``, ``weights``, ``device`` or ``work ratio``."""
+    counted: float | None = None
+    """Peak memory counted under the assumptions of :mod:`omnizip_cost.audit.memory`, in GB of 10^9
+    bytes."""
+    residual: float | None = None
+    """Printed memory less what is counted, both in GB of 10^9 bytes."""
     tokens_at_peak: int | None = None
     """Largest n at which a time can be met at the full dense peak; 0: at none."""
     tokens_at_attainable: int | None = None

@@ -16,17 +16,24 @@ class Rows:
     def __init__(self, cases: Sequence[Case]) -> None:
         """Index the cases."""
         self._alike: dict[_Setting, list[Case]] = defaultdict(list)
+        self._beside: dict[tuple[str, str | None, str], list[Case]] = defaultdict(list)
         self._timed: dict[tuple[object, ...], list[Case]] = defaultdict(list)
         self._full: dict[tuple[_Setting, tuple[str, ...]], Case | None] = {}
         for case in cases:
             claim = case.claim
             self._alike[claim.setting].append(case)
+            self._beside[claim.source, claim.device, claim.benchmark].append(case)
             if claim.full and claim.prefill_ms is not None and case.length is not None:
                 self._timed[*claim.setting[:3], claim.timed].append(case)
 
     def alike(self, case: Case) -> Sequence[Case]:
         """Cases of the same source, model, device and benchmark."""
         return self._alike[case.claim.setting]
+
+    def beside(self, case: Case) -> Sequence[Case]:
+        """Cases of the same source, device and benchmark, whatever their model."""
+        claim = case.claim
+        return self._beside[claim.source, claim.device, claim.benchmark]
 
     def full_run(self, case: Case, *columns: str) -> Case | None:
         """Return the one full run of the same setting that has all of these columns, or None."""

@@ -11,10 +11,10 @@ Letters: n tokens, d hidden size, q and kv widths of queries and keys, m FFN wid
 
 from __future__ import annotations
 
-from omnizip_cost.cost.executed.op import FLOAT32
+from omnizip_cost.cost.executed.op import FLOAT32, INT64
 from omnizip_cost.cost.memory.live import Live
 from omnizip_cost.cost.memory.run import Run
-from omnizip_cost.specs.spec import TextSpec
+from omnizip_cost.specs.spec import ExpertsSpec, TextSpec
 
 
 def rms_norm(live: Live, run: Run, rows: int, d: int, out: str) -> None:
@@ -166,12 +166,51 @@ def gated_ffn(live: Live, run: Run, n: int, m: int, d: int) -> None:
     live.drop("gated")
 
 
+def chosen_experts(live: Live, run: Run, n: int, d: int, experts: ExpertsSpec) -> None:
+    """Rows sorted by the experts that they chose, two grouped products, weighed and added up.
+
+    Source: ``grouped_mm_experts_forward`` of transformers' ``integrations/moe``, 5.17 and 5.23.
+    """
+    pairs, m, places = n * experts.experts_per_token, experts.intermediate_size, INT64
+    live.hold("router logits", run.rows(n, experts.experts))
+    if run.narrow:
+        live.hold("raised logits", n * experts.experts * FLOAT32)
+    live.hold("router shares", n * experts.experts * FLOAT32)
+    live.drop_all("raised logits")
+    live.hold("best shares", pairs * FLOAT32)
+    live.hold("best experts", pairs * places)
+    if run.narrow:
+        live.hold("narrowed shares", run.rows(pairs, 1))
+        live.drop("best shares")
+    live.drop("router shares")
+    live.hold("sorted experts", pairs * places)
+    live.hold("order", pairs * places)
+    live.hold("rows by expert", run.rows(pairs, d))
+    live.hold("shares by expert", run.rows(pairs, 1))
+    live.hold("experts to count", pairs * FLOAT32)
+    live.hold("gate and up", run.rows(pairs, 2 * m))
+    live.hold("activated", run.rows(pairs, m))
+    live.hold("gated", run.rows(pairs, m))
+    live.drop("activated", "gate and up")
+    live.hold("expert rows", run.rows(pairs, d))
+    live.drop("gated")
+    live.hold("weighed rows", run.rows(pairs, d))
+    live.hold("places back", pairs * places)
+    live.hold("rows back", run.rows(pairs, d))
+    live.drop("weighed rows", "expert rows")
+    live.hold("fed", run.rows(n, d))
+    live.drop("rows back", "places back", "experts to count", "shares by expert", "rows by expert")
+    live.drop("order", "sorted experts", "best experts", "router logits")
+    live.drop_all("best shares", "narrowed shares")
+
+
 def stock_layer(
     live: Live, run: Run, text: TextSpec, n: int, past: int = 0, *, tapped: str = ""
 ) -> None:
     """One decoder layer on n tokens, whose input ``hidden`` outlives it and is replaced by it.
 
-    Its cache stands under ``keys`` and ``values``.
+    Its cache stands under ``keys`` and ``values``. In a mixture of experts, layers that keep a
+    plain FFN are taken for sparse ones, which hold more.
     """
     d = text.hidden_size
     residual = run.rows(n, d)
@@ -181,7 +220,10 @@ def stock_layer(
     live.hold("attended residual", residual)
     live.drop("attended")
     rms_norm(live, run, n, d, "normed")
-    gated_ffn(live, run, n, text.intermediate_size, d)
+    if text.experts is not None:
+        chosen_experts(live, run, n, d, text.experts)
+    else:
+        gated_ffn(live, run, n, text.intermediate_size, d)
     live.drop("normed")
     live.hold("next hidden", residual)
     live.drop("attended residual", "fed", "hidden")

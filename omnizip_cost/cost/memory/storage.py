@@ -12,7 +12,8 @@ from omnizip_cost.specs.spec import ModelSpec, TextSpec
 def weight_bytes(spec: ModelSpec, formats: Formats) -> int:
     """Bytes of all weights of a model: the layers' matrices as stored, the rest in its dtype.
 
-    A tied head is the embedding table and counts once.
+    A tied head is the embedding table and counts once. Buffers (positions of the audio encoder,
+    some 8 MB) are left out.
 
     Examples
     --------
