@@ -12,7 +12,7 @@ Work = Literal["gemm", "attention", "memory"]
 """Which efficiency an operator's time goes by: of products, of fused attention, of bandwidth."""
 
 Bound = Literal["compute", "memory", "launch"]
-"""What would be left of an operator's time if the other two were free."""
+"""What an operator's time goes by: arithmetic, bytes, or the fixed cost of a kernel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,11 @@ class TimedOp(FlatRow):
 
     @property
     def bound(self) -> Bound:
-        """Which of the three least times is the largest."""
+        """Which of the three least times is the largest.
+
+        ``launch`` is fixed cost: of a kernel too small for arithmetic or bytes to matter, which may
+        still take several times the floor, as attention on a short block does to start and to end.
+        """
         if self.launch_s >= max(self.compute_s, self.memory_s):
             return "launch"
         return "compute" if self.compute_s >= self.memory_s else "memory"

@@ -155,7 +155,11 @@ def _require_tokens(plan: Plan) -> None:
     fewest = min(plan.layer_tokens)
     if fewest < 1:
         raise InvalidValueError(
-            "predict", "plan", "one that leaves each layer a token at least", fewest
+            f"plan of {plan.method} at {plan.retained:.0%}",
+            "tokens left",
+            "at least 1 in each layer",
+            fewest,
+            "no model runs on none",
         )
 
 

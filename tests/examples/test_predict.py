@@ -263,5 +263,5 @@ def test_what_cannot_be_is_refused(
 
 
 def test_a_plan_that_leaves_nothing_cannot_run() -> None:
-    with pytest.raises(InvalidValueError, match="leaves each layer a token at least, got 0"):
+    with pytest.raises(InvalidValueError, match="plan of random at 10%: tokens left must be at least 1 in"):
         _of(oz.bare_workload(1), "random", retained=0.1)
