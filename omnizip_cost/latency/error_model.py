@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from math import hypot
 
 from omnizip_cost.hardware.device import Device
-from omnizip_cost.latency.assumptions import Assumed, host_seconds, stream_share
+from omnizip_cost.latency.assumptions import Assumed, host_seconds, launch_floor, stream_share
 from omnizip_cost.latency.calibration import Calibration
 from omnizip_cost.latency.kernels import OPS, kernel_uncertainty
 from omnizip_cost.latency.schemes import UNPACKING_SPREAD
@@ -38,10 +38,13 @@ _MEDIAN_TO_P90 = 1.645 / 0.6745
 """Ninetieth percentile of a normal error's size over its median."""
 
 STREAM = "memory"
-"""Class of everything that goes by its bytes."""
+"""Class of what goes by its bytes."""
 
-_CALIBRATED_HOST = 0.1
-"""Relative spread left in a host cost that was measured."""
+FLOOR = "launch"
+"""Class of what has so few bytes that it takes the launch floor."""
+
+_GIVEN_COST = 0.1
+"""Relative spread left in a cost of host or launch that was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class ErrorModel:
 
     device: str
     shared: Mapping[str, float]
-    """Of a class as a whole, by kernel; ``memory`` for what goes by bytes."""
+    """Of a class as a whole: kernels by name, ``memory`` and ``launch`` for the rest."""
     own: Mapping[str, float]
     """Of a single shape."""
     host_low: float
@@ -71,14 +74,17 @@ class ErrorModel:
             here = max(ANOTHER_MACHINE, found.median)
             shared[kernel] = here if lender is None else found.p90
         shared[STREAM] = _spread(stream_share(device))
+        shared[FLOOR] = _spread(launch_floor(device))
         fit = calibration.fit
         if fit is not None and fit.median_error_held_out is not None:
             measured = fit.median_error_held_out * _MEDIAN_TO_P90
             own, shared = dict.fromkeys(own, measured), dict.fromkeys(shared, measured)
+        elif calibration.launch_s is not None:
+            shared[FLOOR] = _GIVEN_COST
         host = host_seconds(device)
         low, high = host.low / host.value, host.high / host.value
         if calibration.host_s is not None:
-            low, high = 1 - _CALIBRATED_HOST, 1 + _CALIBRATED_HOST
+            low, high = 1 - _GIVEN_COST, 1 + _GIVEN_COST
         return cls(device=device.name, shared=shared, own=own, host_low=low, host_high=high)
 
     def parts(self, ops: Iterable[TimedOp]) -> dict[tuple[str, ...], float]:
@@ -88,7 +94,8 @@ class ErrorModel:
         """
         found: dict[tuple[str, ...], float] = {}
         for op in ops:
-            name = op.kernel or STREAM
+            floored = op.kernel is None and op.launch_s >= op.seconds
+            name = op.kernel or (FLOOR if floored else STREAM)
             causes: list[tuple[tuple[str, ...], float]] = [((self.device, name), self.shared[name])]
             if op.unpacked:
                 causes.append(((self.device, "unpacking"), UNPACKING_SPREAD))
@@ -105,4 +112,6 @@ def total(parts: Mapping[tuple[str, ...], float]) -> float:
 
 
 def _spread(assumed: Assumed) -> float:
-    return max(assumed.high - assumed.value, assumed.value - assumed.low) / assumed.value
+    """Relative half-width of an assumed number; 0 of one that is 0."""
+    widest = max(assumed.high - assumed.value, assumed.value - assumed.low)
+    return widest / assumed.value if assumed.value else 0.0
