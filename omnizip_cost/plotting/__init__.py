@@ -20,6 +20,7 @@ from omnizip_cost.plotting.registry import (
     drawable,
     run_program,
 )
+from omnizip_cost.plotting.roofline import draw_roofline
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
@@ -38,6 +39,7 @@ __all__ = [
     "draw_kept",
     "draw_memory",
     "draw_predictors",
+    "draw_roofline",
     "draw_speedup",
     "draw_speedup_limits",
     "draw_stages",

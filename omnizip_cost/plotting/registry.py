@@ -21,6 +21,7 @@ from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.memory import draw_memory
 from omnizip_cost.plotting.predictors import draw_predictors
+from omnizip_cost.plotting.roofline import draw_roofline
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
@@ -148,6 +149,13 @@ FIGURES: dict[str, FigureEntry] = {
             table="waterfall",
             made_by="omnizip-cost compare ROWS --explain --out DIR",
             draw=draw_waterfall,
+        ),
+        FigureEntry(
+            name="roofline",
+            title="Operators under the roof of a device, before and after compression",
+            table="roofline",
+            made_by="python analysis/roofline.py --out DIR",
+            draw=draw_roofline,
         ),
     )
 }

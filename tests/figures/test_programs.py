@@ -27,6 +27,7 @@ PROGRAMS = sorted(FOLDER.glob("*.py"))
 TINY = load_spec("omni-tiny")
 MEASURED = FOLDER.parent / "analysis" / "measurements"
 COUNTERS = MEASURED / "counters" / "counters.csv"
+ROOFLINE = MEASURED / "roofline" / "roofline.csv"
 PREDICTORS = MEASURED / "predictors" / "predictors.csv"
 
 
@@ -52,6 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(share_rows([TINY]), place / "attention_share.csv")
     write_table(ratio_rows([TINY], 300), place / "exact_ratio.csv")
     write_table(planted_waterfall(), place / "waterfall.csv")
+    roof = read_table(ROOFLINE)
+    write_table(roof[roof["device"] == "h100-sxm"], place / "roofline.csv")
     return place
 
 
