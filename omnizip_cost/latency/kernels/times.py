@@ -8,8 +8,11 @@ import numpy as np
 
 from omnizip_cost.hardware.device import Device
 from omnizip_cost.hardware.load import load_device
-from omnizip_cost.latency.kernels.gemm import MEASURED, gemm_latency_s
-from omnizip_cost.latency.kernels.roofline import roofline_s
+from omnizip_cost.latency.kernels.attention import attention_latency_s, panels
+from omnizip_cost.latency.kernels.borrowed import borrowed_s
+from omnizip_cost.latency.kernels.gemm import gemm_latency_s, gemm_model
+from omnizip_cost.latency.kernels.lender import is_measured, lender_of
+from omnizip_cost.latency.kernels.roofline import compute_s, roofline_s
 from omnizip_cost.latency.kernels.shapes import DIMENSIONS, Floats, checked_shape
 from omnizip_cost.units import MILLI
 
@@ -56,6 +59,27 @@ def kernel_latency_ms(device: str | Device, op: str, **dims: Any) -> Any:
 
 
 def _seconds(device: Device, op: str, shape: dict[str, Floats]) -> Floats:
-    if op == "gemm" and device.name in MEASURED:
+    if is_measured(device):
+        return measured_s(device, op, shape)
+    lender = lender_of(device)
+    if lender is None:
+        return roofline_s(device, op, shape)
+    lending = load_device(lender.device)
+    lent = measured_s(lending, op, shape)
+    return borrowed_s(device, lending, op, shape, lent, launch_s(lender.device, op))
+
+
+def measured_s(device: Device, op: str, shape: dict[str, Floats]) -> Floats:
+    """Seconds on a device with tables, of a checked shape; never below its peak."""
+    if op == "gemm":
         return gemm_latency_s(device.name, shape["m"], shape["n"], shape["k"])
-    return roofline_s(device, op, shape)
+    least = compute_s(device, op, shape)
+    longer: Floats = np.maximum(attention_latency_s(device.name, op, shape), least)
+    return longer
+
+
+def launch_s(device: str, op: str) -> float:
+    """Seconds of the least shape on a device with tables."""
+    if op == "gemm":
+        return gemm_model(device).physics.launch_s
+    return min(panel.launch_ms() for panel in panels(device, op).values()) * MILLI
