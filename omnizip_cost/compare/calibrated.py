@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from omnizip_cost.compare.predicted import predicted_row
+from omnizip_cost.compare.reported_devices import reported_name
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.hardware import Device
+from omnizip_cost.hardware import Device, bundled_devices
 from omnizip_cost.latency import Calibration, Prediction
 from omnizip_cost.latency.assumptions import host_seconds, launch_floor
 from omnizip_cost.latency.calibration import PARAMETERS, Fit
@@ -98,6 +99,7 @@ def calibrate(
     InvalidValueError
         Nothing that can be fitted, a row without a spec, or too few rows.
     """
+    _require_same(device, [row.device for row in measured] + [row.device for row in micro])
     stages = list(_stages(measured, specs, device))
     fitted = [one for one in stages if one.row.stage in FITTED_STAGES]
     terms = [one.terms for one in fitted]
@@ -144,6 +146,18 @@ def calibrate(
         for one, predicted_s in zip(stages, seconds, strict=True)
     )
     return Calibrated(calibration=calibration, rows=rows)
+
+
+def _require_same(device: Device, names: Iterable[str]) -> None:
+    """Refuse rows of a CPU for a GPU, of a GPU for a CPU, and of one known card for another."""
+    for name in dict.fromkeys(names):
+        known = reported_name(name)
+        own_kind = (name == "cpu") != device.asynchronous
+        other_card = device.name in bundled_devices() and known not in (None, device.name)
+        if not own_kind or other_card:
+            raise InvalidValueError(
+                "calibrate", "device", f"the one the rows were measured on ({name})", device.name
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -53,7 +53,7 @@ def reported_device(rows: Iterable[MeasurementRow], given: str | Device | None =
         )
     if given is not None:
         return given if isinstance(given, Device) else load_device(given)
-    known = REPORTED.get(names[0].lower().removeprefix(_VENDOR)) if names else None
+    known = reported_name(names[0]) if names else None
     if known is None:
         which = names[0] if names else "no device"
         here = "; `omnizip-cost devices cpu --measure` writes one" if which == "cpu" else ""
@@ -63,3 +63,12 @@ def reported_device(rows: Iterable[MeasurementRow], given: str | Device | None =
             f"give --device NAME, or the TOML file of a device{here}",
         )
     return load_device(known)
+
+
+def reported_name(reported: str) -> str | None:
+    """Return the name of `devices` for the one a driver reports; None where it is not known.
+
+    >>> reported_name("NVIDIA H100 80GB HBM3"), reported_name("cpu")
+    ('h100-sxm', None)
+    """
+    return REPORTED.get(reported.lower().removeprefix(_VENDOR))

@@ -77,6 +77,10 @@ def test_the_table_says_what_was_fitted_and_what_was_not(
         (["{none}", "--device", "{cpu}", "--out", "x.toml"], "there are no measured rows"),
         (["{demo}", "--device", "{cpu}", "--out", "x.json"], "give a name ending in .toml"),
         (["{demo}", "--device", "cpu", "--out", "x.toml"], "devices cpu --measure --out cpu.toml"),
+        (
+            ["{demo}", "--device", "h100-sxm", "--out", "x.toml"],
+            "device must be the one the rows were measured on (cpu), got 'h100-sxm'",
+        ),
         (["{demo}", "--device", "h100", "--out", "x.toml"], "did you mean h100-sxm"),
         (["{none}/a.micro.csv", "--device", "{cpu}", "--out", "x.toml"], "there is no such file"),
         (["{wrong}", "--device", "{cpu}", "--out", "x.toml"], "unknown column of MicroRow 'a'"),
