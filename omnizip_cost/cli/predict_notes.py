@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from omnizip_cost.cli.predict_table import ENCODERS, SETTING, labels
-from omnizip_cost.units import MICRO, MILLI, fixed
+from omnizip_cost.units import GIBI, MICRO, MILLI, fixed
 
 if TYPE_CHECKING:
     from omnizip_cost.cli.predict import Case
@@ -96,7 +96,12 @@ def _bound(group: Sequence[Line]) -> Iterator[str]:
         for name in ("prefill", "decode")
         if (stage := full.stage(name)) is not None
     ]
-    yield f"Full tokens: {'; '.join(bound)}; all {_seconds(full.end_to_end_s)}."
+    room = (
+        ""
+        if full.fits
+        else f"; if they fitted: they need {fixed(full.memory.peak_bytes / GIBI)} GiB"
+    )
+    yield f"Full tokens: {'; '.join(bound)}; all {_seconds(full.end_to_end_s)}{room}."
 
 
 def _fastest(group: Sequence[Line]) -> Iterator[str]:
@@ -164,8 +169,6 @@ def _too_long(group: Sequence[Line]) -> Iterator[str]:
 
 def _largest(case: Case) -> str:
     """The stage that needs the most, and its two largest parts."""
-    from omnizip_cost.units import GIBI
-
     peak = case.prediction.memory.peak
     parts = sorted(peak.parts.items(), key=lambda pair: -pair[1])[:2]
     sizes = " and ".join(f"{fixed(size / GIBI)} GiB of {part.replace('_', ' ')}"
@@ -176,13 +179,21 @@ def _largest(case: Case) -> str:
 def kernels_in_words(prediction: Prediction) -> str:
     """Whose kernel times these are, and how far they are off."""
     from omnizip_cost.latency.kernels import OPS, kernel_uncertainty
+    from omnizip_cost.latency.kernels.lender import is_measured
 
-    card = prediction.device
-    known = {op: kernel_uncertainty(card, op) for op in OPS}
-    lenders = dict.fromkeys(one.borrowed_from for one in known.values() if one.borrowed_from)
-    how = f"efficiency borrowed from {', '.join(lenders)}" if lenders else "measured there"
-    errors = ", ".join(f"{KERNEL_WORDS[op]} {one.median:.1%}" for op, one in known.items())
-    return f"Kernel times of {card.name}: {how}; median error where left out: {errors}."
+    card, fit = prediction.device, prediction.calibration.fit
+    plain = "measured there" if is_measured(card) else "by the plain roofline"
+    off: dict[str, list[str]] = {}
+    for op in OPS:
+        known = kernel_uncertainty(card, op)
+        lent = f"efficiency borrowed from {known.borrowed_from}"
+        words = f"{KERNEL_WORDS[op]} {known.median:.1%}"
+        off.setdefault(lent if known.borrowed_from else plain, []).append(words)
+    told = "; ".join(f"{how}, {', '.join(errors)}" for how, errors in off.items())
+    sentence = f"Kernel times of {card.name}, with median errors where left out: {told}."
+    if fit is None or fit.median_error_held_out is None:
+        return sentence
+    return f"{sentence} Calibrated: rows held out are off by {fit.median_error_held_out:.1%}."
 
 
 def host_in_words(prediction: Prediction) -> str:
