@@ -213,12 +213,13 @@ def test_preprocessing_is_on_the_host_and_only_where_it_was_measured() -> None:
 
 
 def test_errors_that_both_share_cancel_in_a_ratio() -> None:
-    """Prefill's own interval is wider than the ratio's; on another device nothing cancels."""
-    full, kept = _of(CLIP), _of(CLIP, "omnizip", retained=0.35)
+    """An efficiency that is lent may be far off, but as far for both."""
+    full = _of(CLIP, device="rtx-a5000")
+    kept = _of(CLIP, "omnizip", device="rtx-a5000", retained=0.35)
     ratio = speedup(kept, full)
     assert ratio is not None
     low, high = full.interval("prefill")
-    assert ratio.high / ratio.low < high / low
+    assert ratio.high / ratio.low < (high / low) ** 0.7
     with pytest.raises(InvalidValueError, match="speed-up: device must be the same in both"):
         speedup(kept, _of(CLIP, device="a100-sxm"))
     assert speedup(kept, full, "vision_encoder") is not None
@@ -263,5 +264,6 @@ def test_what_cannot_be_is_refused(
 
 
 def test_a_plan_that_leaves_nothing_cannot_run() -> None:
-    with pytest.raises(InvalidValueError, match="plan of random at 10%: tokens left must be at least 1 in"):
+    words = "plan of random at 10%: tokens left must be at least 1 in each layer, got 0"
+    with pytest.raises(InvalidValueError, match=words):
         _of(oz.bare_workload(1), "random", retained=0.1)
