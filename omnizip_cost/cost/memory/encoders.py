@@ -1,7 +1,8 @@
 """Which tensors of the stock Qwen2.5-Omni encoders are alive, and of lean ones of any family.
 
 Sources: ``Qwen2_5OmniAudioEncoder.forward`` and ``Qwen2_5OmniVisionEncoder.forward``, transformers
-5.17 and 5.23. What a kernel allocates inside (cuDNN's workspace for convolutions) is not told.
+5.17 and 5.23. Pixels and frames come in the model's dtype. What a kernel allocates inside (cuDNN's
+workspace for convolutions) is not told.
 """
 
 from __future__ import annotations
@@ -29,13 +30,8 @@ def stock_audio(
     d, n = audio.hidden_size, sum(blocks)
     frames, chunks = max(lengths), len(lengths)
     padded, strided = chunks * frames, chunks * halved(frames, 1)
-    live.hold("heard", mel_frames * audio.mel_bins * FLOAT32)
-    live.hold("padded in float32", padded * audio.mel_bins * FLOAT32)
-    if run.narrow:
-        live.hold("padded", run.rows(padded, audio.mel_bins))
-        live.drop("padded in float32")
-    else:
-        live.rename("padded in float32", "padded")
+    live.hold("heard", run.rows(mel_frames, audio.mel_bins))
+    live.hold("padded", run.rows(padded, audio.mel_bins))
     live.hold("padding", padded * INT64)
     live.hold("convolved", run.rows(padded, d))
     live.hold("activated", run.rows(padded, d))
@@ -135,10 +131,7 @@ def stock_vision(
     """
     time, height, width = grid_thw
     n, d = time * height * width, vision.hidden_size
-    patch = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
     merged = n // vision.merge_size**2
-    if run.narrow:
-        live.hold("pixels", run.rows(n, patch))
     live.hold("patches", run.rows(n, d))
     live.hold("hidden", run.rows(n, d))
     live.drop("patches")
@@ -159,7 +152,7 @@ def stock_vision(
     live.drop("activated")
     live.hold("video features", run.rows(merged, vision.output_size))
     live.drop("sorted features")
-    live.drop_all("pixels", "cosines", "sines")
+    live.drop("cosines", "sines")
     live.rename("hidden", "video patches")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost.encoders import attention_blocks
-from omnizip_cost.cost.executed.op import BOOL, FLOAT32, INT64
+from omnizip_cost.cost.executed.op import BOOL, INT64
 from omnizip_cost.cost.memory.encoders import lean_encoder, stock_audio, stock_vision
 from omnizip_cost.cost.memory.live import Live
 from omnizip_cost.cost.memory.run import Run
@@ -52,7 +52,7 @@ def tell(
     with live.stage("assembly"):
         live.hold("ids and mask", 2 * prompt * INT64, "inputs")
         if clip is not None and thinker is not None:
-            _inputs(live, thinker, clip)
+            _inputs(live, run, thinker, clip)
         live.hold("prompt rows", run.rows(prompt, text.hidden_size))
         if clip is not None and thinker is not None:
             _hear_and_see(live, run, thinker, plan, clip)
@@ -77,12 +77,12 @@ def tell(
             decode(live, run, text, plan.layer_tokens, steps)
 
 
-def _inputs(live: Live, spec: ThinkerSpec, clip: Workload) -> None:
-    """What the processor hands over: pixels and log-mel frames in float32, and their mask."""
+def _inputs(live: Live, run: Run, spec: ThinkerSpec, clip: Workload) -> None:
+    """Pixels and log-mel frames, brought to the model's dtype as the paper's evaluation does."""
     if clip.grid_thw is not None:
-        live.hold("pixels of the clip", _patches(clip) * _pixels(spec) * FLOAT32, "inputs")
+        live.hold("pixels of the clip", run.rows(_patches(clip), _pixels(spec)), "inputs")
     if clip.mel_frames:
-        live.hold("frames of sound", clip.mel_frames * spec.audio.mel_bins * FLOAT32, "inputs")
+        live.hold("frames of sound", run.rows(clip.mel_frames, spec.audio.mel_bins), "inputs")
         live.hold("mask of sound", clip.mel_frames * INT64, "inputs")
 
 
