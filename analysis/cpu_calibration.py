@@ -18,16 +18,17 @@ from statistics import median
 import torch
 
 from omnizip_cost.cli.calibrate import now_utc, print_calibrated, read_rows
-from omnizip_cost.cli.measured_here import write_measured
+from omnizip_cost.cli.measured_here import ROWS, write_measured
 from omnizip_cost.compare.calibrated import Calibrated, calibrate
 from omnizip_cost.hardware import load_device
 from omnizip_cost.latency.calibration_file import write_calibration
-from omnizip_cost.profiling import Cell, Repeats, profile_grid
+from omnizip_cost.profiling import Cell, Repeats, environment_record, profile_grid
 from omnizip_cost.profiling.clock import Clock, HostClock, ProcessClock
 from omnizip_cost.profiling.micro import micro_benchmark
 from omnizip_cost.profiling.micro_cases import SECONDS, half_cases
 from omnizip_cost.profiling.micro_device import measured_device
-from omnizip_cost.results import MeasurementStore, write_table
+from omnizip_cost.results import MeasurementStore, environment_id, write_table
+from omnizip_cost.results.micro import MicroRow
 from omnizip_cost.runtime.build import build_thinker
 from omnizip_cost.runtime.inputs import random_inputs
 from omnizip_cost.specs import load_spec, require_thinker
@@ -56,6 +57,7 @@ def main() -> int:
     clock: Clock = CLOCKS[options.clock]()
     if options.clock == "process" and torch.get_num_threads() > 1:
         sys.exit("--clock process is for one thread: set OMP_NUM_THREADS=1")
+    _refuse_mixing(options.out, options.clock)
     device_file = options.out / "cpu.toml"
     if not device_file.is_file():
         _measure_device(device_file, options.seconds, clock, options.clock)
@@ -75,6 +77,24 @@ def _options() -> argparse.Namespace:
         "--clock", choices=CLOCKS, default="wall", help="process: CPU seconds of one thread"
     )
     return parser.parse_args()
+
+
+def _refuse_mixing(out: Path, clock: str) -> None:
+    """End where the folder holds rows of another machine, number of threads, or clock."""
+    here = environment_id(environment_record("cpu", dtype="float32", attention="sdpa"))
+    table = out / f"cpu{ROWS}"
+    known = [(row.environment_id, row.clock) for row in _micro(table)] if table.is_file() else []
+    known += [(row.environment_id, clock) for row in MeasurementStore(out).rows()]
+    others = [one for one in dict.fromkeys(known) if one != (here, clock)]
+    if others:
+        sys.exit(
+            f"{out} holds rows measured otherwise (machine, threads, versions or clock): "
+            "delete it, or give another --out"
+        )
+
+
+def _micro(table: Path) -> list[MicroRow]:
+    return read_rows([table])[2]
 
 
 def _measure_device(path: Path, seconds: float, clock: Clock, name: str) -> None:
@@ -122,8 +142,7 @@ def _measure_passes(out: Path, rounds: int, clock: Clock, name: str) -> None:
 
 
 def _calibrated(out: Path, device_file: Path) -> Calibrated:
-    micro_file = device_file.with_suffix(".micro.csv")
-    measured, specs, micro, versions = read_rows([out, micro_file])
+    measured, specs, micro, versions = read_rows([out, device_file.with_suffix(ROWS)])
     return calibrate(
         measured,
         specs,

@@ -33,8 +33,9 @@ def calibrate_command(
         list[Path],
         typer.Argument(
             metavar="ROWS...",
-            help="Folders that `profile --out` filled, and the .micro.csv that `devices cpu "
-            "--measure` writes: it adds preprocessing, and is fitted where it stands alone.",
+            help="Folders that `profile --out` filled, or tables of such rows; and the .micro.csv "
+            "that `devices cpu --measure` writes: it adds preprocessing, and is fitted where it "
+            "stands alone.",
         ),
     ],
     device: Annotated[
@@ -87,24 +88,51 @@ def read_rows(
     paths: Sequence[Path],
 ) -> tuple[list[MeasurementRow], dict[str, ModelSpec], list[MicroRow], dict[str, str]]:
     """Read stores of passes and tables of the micro-benchmark, all of one device."""
-    from omnizip_cost.results import read_table
-    from omnizip_cost.results.micro import MicroRow
-
     measured: list[MeasurementRow] = []
     specs: dict[str, ModelSpec] = {}
     micro: list[MicroRow] = []
     for path in paths:
-        if path.name.endswith((".micro.csv", ".micro.parquet")):
-            records = read_table(path).to_dict("records")
-            micro += (MicroRow.from_mapping({str(k): v for k, v in one.items()}) for one in records)
+        if path.suffix in (".csv", ".parquet") and path.name != "rows.parquet":
+            found, tiny = _table_rows(path)
+            measured += found
+            micro += tiny
         else:
             stored, known = read_measurements(path)
             measured += stored
             specs |= known
+    specs = _bundled(measured, specs) | specs
     devices = list(dict.fromkeys([row.device for row in measured] + [row.device for row in micro]))
     if len(devices) > 1:
         raise OptionsError("calibrate", f"rows of one device, these are of {', '.join(devices)}")
     return measured, specs, micro, _versions(paths)
+
+
+def _table_rows(path: Path) -> tuple[list[MeasurementRow], list[MicroRow]]:
+    """Rows of one table, told by its columns: stages of passes, or single operators."""
+    from omnizip_cost.results import MeasurementRow, read_table
+    from omnizip_cost.results.micro import MicroRow
+
+    table = read_table(path)
+    records = [{str(name): cell for name, cell in one.items()} for one in table.to_dict("records")]
+    if {"op", "calls"} <= set(table.columns):
+        return [], [MicroRow.from_mapping(one) for one in records]
+    if {"stage", "median_s"} <= set(table.columns):
+        return [MeasurementRow.from_mapping(one) for one in records], []
+    raise InputFileError(
+        path,
+        "holds neither measured stages nor a micro-benchmark",
+        "give a folder of `profile --out`, or the .micro.csv of `devices cpu --measure`",
+    )
+
+
+def _bundled(
+    rows: Sequence[MeasurementRow], known: Mapping[str, ModelSpec]
+) -> dict[str, ModelSpec]:
+    """Specs of the models that no store described: a bare table names bundled ones."""
+    from omnizip_cost.specs import load_spec
+
+    names = dict.fromkeys(row.model for row in rows if row.model not in known)
+    return {name: load_spec(name) for name in names}
 
 
 def now_utc() -> str:

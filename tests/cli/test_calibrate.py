@@ -54,6 +54,22 @@ def test_committed_rows_are_predicted_at_ratios_that_were_not_fitted(
     assert record.host_s is not None
 
 
+def test_a_bare_table_of_rows_is_fitted_as_their_folder_is(
+    tmp_path: Path, device: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from omnizip_cost.cli.compare import read_measurements
+    from omnizip_cost.results import write_table
+
+    table = write_table(read_measurements(DEMO)[0], tmp_path / "rows.csv")
+    said = []
+    for source in (DEMO, table):
+        out = tmp_path / f"{source.stem}.toml"
+        command = ["calibrate", str(source), "--device", str(device), "--out", str(out), "--csv"]
+        assert run(command) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
 def test_the_table_says_what_was_fitted_and_what_was_not(
     tmp_path: Path, device: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,7 +99,10 @@ def test_the_table_says_what_was_fitted_and_what_was_not(
         ),
         (["{demo}", "--device", "h100", "--out", "x.toml"], "did you mean h100-sxm"),
         (["{none}/a.micro.csv", "--device", "{cpu}", "--out", "x.toml"], "there is no such file"),
-        (["{wrong}", "--device", "{cpu}", "--out", "x.toml"], "unknown column of MicroRow 'a'"),
+        (
+            ["{wrong}", "--device", "{cpu}", "--out", "x.toml"],
+            "neither measured stages nor a micro-benchmark",
+        ),
     ],
 )
 def test_what_cannot_be_fitted_is_one_sentence(
