@@ -19,11 +19,10 @@ from omnizip_cost.units import MICRO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Between which values a parameter must lie, where a fit starts, and what it means."""
+    """Between which values a parameter must lie, and what it means."""
 
     low: float
     high: float
-    start: float
     unit: str
     """Empty for a share."""
     says: str
@@ -38,21 +37,18 @@ PARAMETERS: Mapping[str, Bounds] = MappingProxyType(
         "gemm": Bounds(
             low=0.02,
             high=2.0,
-            start=0.8,
             unit="",
             says="speed of matrix products over the speed of the model's kernel or roofline",
         ),
         "attention": Bounds(
             low=0.005,
             high=2.0,
-            start=0.6,
             unit="",
             says="speed of attention over the speed of the model's kernel or roofline",
         ),
         "memory": Bounds(
             low=0.005,
             high=20.0,
-            start=0.8,
             unit="",
             says="bytes per second of all other operators over the device's bandwidth; "
             "above 1 where tensors stay in a cache",
@@ -60,14 +56,12 @@ PARAMETERS: Mapping[str, Bounds] = MappingProxyType(
         "launch_s": Bounds(
             low=0.01 * MICRO,
             high=100 * MICRO,
-            start=2 * MICRO,
             unit="s",
             says="least time of one operator on the device",
         ),
         "host_s": Bounds(
             low=0.01 * MICRO,
             high=1000 * MICRO,
-            start=10 * MICRO,
             unit="s",
             says="time of the host for each operator that it dispatches",
         ),
