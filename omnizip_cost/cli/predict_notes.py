@@ -22,6 +22,7 @@ KERNEL_WORDS = {
     "decode_attention": "decode attention",
     "encoder_attention": "encoder attention",
 }
+_ROOFLINE = "the plain roofline"
 LITTLE = 0.05
 """Share of the time to first token from which encoders are worth a word."""
 
@@ -182,18 +183,21 @@ def kernels_in_words(prediction: Prediction) -> str:
     from omnizip_cost.latency.kernels.lender import is_measured
 
     card, fit = prediction.device, prediction.calibration.fit
-    plain = "measured there" if is_measured(card) else "by the plain roofline"
+    plain = "measured there" if is_measured(card) else _ROOFLINE
     off: dict[str, list[str]] = {}
     for op in OPS:
-        known = kernel_uncertainty(card, op)
-        lent = f"efficiency borrowed from {known.borrowed_from}"
-        words = f"{KERNEL_WORDS[op]} {known.median:.1%}"
-        off.setdefault(lent if known.borrowed_from else plain, []).append(words)
+        one = kernel_uncertainty(card, op)
+        how = f"efficiency borrowed from {one.borrowed_from}" if one.borrowed_from else plain
+        off.setdefault(how, []).append(f"{KERNEL_WORDS[op]} {one.median:.1%}")
+    if fit is not None and fit.median_error_held_out is not None:
+        return (
+            f"Kernel times of {card.name}: {' and '.join(off)}, over the calibration's shares; "
+            f"rows that it never saw are off by {fit.median_error_held_out:.1%} (median)."
+        )
     told = "; ".join(f"{how}, {', '.join(errors)}" for how, errors in off.items())
-    sentence = f"Kernel times of {card.name}, with median errors where left out: {told}."
-    if fit is None or fit.median_error_held_out is None:
-        return sentence
-    return f"{sentence} Calibrated: rows held out are off by {fit.median_error_held_out:.1%}."
+    if _ROOFLINE in off:
+        return f"Kernel times of {card.name}, with median errors on measured devices: {told}."
+    return f"Kernel times of {card.name}, with median errors where left out: {told}."
 
 
 def host_in_words(prediction: Prediction) -> str:
@@ -223,9 +227,10 @@ def notes_of_ops(prediction: Prediction) -> list[str]:
     )
     return [
         f"Stages, where {rule}: {'; '.join(stages)}.",
-        "Operators take the time of their kernel, or of their bytes, or the launch floor of "
-        f"{prediction.launch_s / MICRO:.3g} us; bound by: the longest of the three at the device's "
-        "peak. All decode steps together. Longest kernel: of one call, with its sides.",
+        "Operators take the time of their kernel, or of their bytes, and no less than "
+        f"{prediction.launch_s / MICRO:.3g} us. Bound by: arithmetic at the device's peak, bytes "
+        "at its bandwidth, or launch, a kernel's fixed cost, whichever would take longest alone. "
+        "All decode steps together. Longest kernel: of one call, with its sides.",
         kernels_in_words(prediction),
         host_in_words(prediction),
         *(f"Not in it: {text}." for text in prediction.unlisted),
