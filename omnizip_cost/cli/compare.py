@@ -104,8 +104,26 @@ def read_measurements(folder: Path) -> tuple[list[MeasurementRow], dict[str, Mod
 
 
 def print_compared(compared: Sequence[CompareRow]) -> None:
-    """Print the table *paper formula / exact count / observed*, and the summary of errors."""
+    """Print a table *paper formula / exact count / observed* per clip, and the errors of all."""
     from omnizip_cost.cli.publish import verdicts
+
+    settings = [(row.model, row.weights, row.device, row.clip) for row in compared]
+    for setting in dict.fromkeys(settings):
+        _print_table([row for row, own in zip(compared, settings, strict=True) if own == setting])
+    several = len(set(settings)) > 1
+    notes = [
+        *verdicts(compared),
+        *(
+            f"{row.label}{f' of {row.clip}' if several else ''}: {row.explanation}"
+            for row in compared
+            if row.error_exact is not None and abs(row.error_exact) > LARGE_ERROR
+        ),
+    ]
+    print("\n".join(notes))
+
+
+def _print_table(compared: Sequence[CompareRow]) -> None:
+    """Print the configurations of one model on one clip and device."""
 
     def cell(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
@@ -155,14 +173,6 @@ def print_compared(compared: Sequence[CompareRow]) -> None:
                 cell(row.end_to_end_speedup, ".2f"),
             )
             for row in compared
-        ],
-        notes=[
-            *verdicts(compared),
-            *(
-                f"{row.label}: {row.explanation}"
-                for row in compared
-                if row.error_exact is not None and abs(row.error_exact) > LARGE_ERROR
-            ),
         ],
     )
 

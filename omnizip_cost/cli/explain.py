@@ -67,4 +67,7 @@ def _verdict(predicted: WaterfallRow, end: WaterfallRow) -> str:
         "is not explained"
     )
     inside = end.predicted_low <= end.speedup <= end.predicted_high
-    return f"{sentence}, {'inside' if inside else 'outside'} the prediction's interval.\n"
+    sentence += f", {'inside' if inside else 'outside'} the prediction's interval"
+    if end.noise is not None:
+        sentence += f"; encoders, the same work in both, differ by {end.noise:+.1%}"
+    return f"{sentence}.\n"

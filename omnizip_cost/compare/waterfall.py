@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 from omnizip_cost.compare.counterfactual import Pair
+from omnizip_cost.compare.gap import noise
 from omnizip_cost.compare.observed import observed_speedup
 from omnizip_cost.compare.predicted import PredictedCell, sides_assumed
 from omnizip_cost.cost import CONVENTIONS, Convention, count, total_flops
@@ -93,6 +94,8 @@ class WaterfallRow(FlatRow):
     predicted_high: float | None = None
     observed_low: float | None = None
     observed_high: float | None = None
+    noise: float | None = None
+    """Of the remainder: change of the stages that do the same work in both, signed, relative."""
 
 
 class _Step(NamedTuple):
@@ -167,6 +170,7 @@ def waterfall(predicted: PredictedCell, timer: str = "prefill") -> list[Waterfal
         predicted_high=between[1],
         observed_low=observed.low,
         observed_high=observed.high,
+        noise=noise(cell.stages, cell.full),
     )
     return rows
 

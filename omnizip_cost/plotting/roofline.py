@@ -46,11 +46,11 @@ _AREA = 300
 """Square points of a point that takes all of the phase."""
 _LEAST_AREA = 6
 _PANEL_IN = 1.72
-_LIST_X, _LIST_TOP, _LIST_STEP = 0.58, 0.5, 0.11
+_LIST_X, _LIST_TOP, _LIST_STEP = 0.58, 0.46, 0.105
 """Where the list stands, as shares of the panel: right of what the bandwidth binds."""
 _LETTER_GAP = 0.36
 """Decades of the axis that two letters stay apart."""
-_LETTER_DROP = 1.35
+_LETTER_DROP = 1.15
 """Decades that letters of points on top of one another stand below them."""
 
 

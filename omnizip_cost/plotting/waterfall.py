@@ -24,6 +24,7 @@ from omnizip_cost.plotting.tablerows import (
     grouped,
     number,
     rows_of,
+    setting_apart,
     text,
     where,
 )
@@ -89,17 +90,18 @@ def draw_waterfall(table: pd.DataFrame, *, width: str = "column") -> Figure:
     panels = _panels(rows)
     columns = min(len(panels), 1 if width == "column" else 2)
     lines = -(-len(panels) // columns)
+    several = any(setting_apart(steps[0], rows) for steps in panels)
     most = max(len(steps) for steps in panels) + 1
     fig = new_figure(
         width=width,
-        height_in=lines * (_PANEL_IN + _LINE_IN * most),
+        height_in=lines * (_PANEL_IN + several * _LINE_IN + _LINE_IN * most),
         xlabel="speed-up over full tokens",
-        notes=_notes(rows, panels),
+        notes=_notes(rows, panels, several=several),
     )
     axes = fig.subplots(lines, columns, sharex=True, squeeze=False)
     for place, ax in enumerate(axes.flat):
         if place < len(panels):
-            _draw_panel(ax, panels[place])
+            _draw_panel(ax, panels[place], rows)
         else:
             ax.set_visible(False)
     _finish(axes, panels)
@@ -119,7 +121,7 @@ def _panels(rows: Sequence[Row]) -> list[list[Row]]:
     return chosen
 
 
-def _draw_panel(ax: Any, steps: Sequence[Row]) -> None:
+def _draw_panel(ax: Any, steps: Sequence[Row], rows: Sequence[Row]) -> None:
     """One configuration, its steps from top to bottom and the observed value under them."""
     colour = method_colour(text(steps[0], "method"))
     values = [float(row["speedup"]) for row in steps]
@@ -140,7 +142,9 @@ def _draw_panel(ax: Any, steps: Sequence[Row]) -> None:
     )
     ax.set_ylim(len(steps) + 0.6, -0.6)
     ax.tick_params(axis="y", length=0)
-    ax.set_title(_title(steps[0]), color=INK, loc="left")
+    context = setting_apart(steps[0], rows)
+    title = f"{_title(steps[0])}\n{context}" if context else _title(steps[0])
+    ax.set_title(title, color=INK, loc="left")
 
 
 def _draw_step(ax: Any, place: int, before: float, after: float, row: Row, colour: str) -> None:
@@ -190,13 +194,13 @@ def _finish(axes: Any, panels: Sequence[Sequence[Row]]) -> None:
         [ax for ax in column if ax.get_visible()][-1].tick_params(labelbottom=True)
 
 
-def _notes(rows: Sequence[Row], panels: Sequence[Sequence[Row]]) -> list[str]:
+def _notes(rows: Sequence[Row], panels: Sequence[Sequence[Row]], *, several: bool) -> list[str]:
     timers = ", ".join(_TIMERS.get(name, name) for (name,) in distinct(rows, "timer"))
     left = len(distinct(rows, "model", "clip", "device", "label", "mode")) - len(panels)
     predicted = where(rows, "predicted_on")
     calibrated = {text(row, "calibrated") for row in rows} == {"True"}
     return foot_note([
-        where(rows, "model", "device", "clip"),
+        where(rows, "model", "device") if several else where(rows, "model", "device", "clip"),
         f"timed: {timers}",
         f"predicted on {predicted}{', calibrated' if calibrated else ''}" if predicted else "",
         "shaded: takes away; hatched: adds; black: not explained; thin line: interval of the "

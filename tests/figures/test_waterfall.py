@@ -95,6 +95,16 @@ def test_notes_say_what_was_timed_and_what_is_not_drawn(table: pd.DataFrame) -> 
     assert len(bars(draw_waterfall(_least(table, "omnizip")), "_end")) == 2
 
 
+def test_panels_of_several_clips_name_theirs(table: pd.DataFrame) -> None:
+    one = _least(table, "omnizip")
+    two = pd.concat([one, one.assign(clip="another clip")])
+    titles = [ax.get_title(loc="left") for ax in draw_waterfall(two).axes]
+    kept = f"OmniZip, {one['realised'].iloc[0]:.1%} kept"
+    assert titles == [f"{kept}\n{one['clip'].iloc[0]}", f"{kept}\nanother clip"]
+    (ax,) = draw_waterfall(one).axes
+    assert ax.get_title(loc="left") == kept
+
+
 @pytest.mark.parametrize("width", ["column", "page"])
 def test_nothing_is_small_or_clipped(table: pd.DataFrame, width: str) -> None:
     assert_tidy(draw_waterfall(table, width=width))
