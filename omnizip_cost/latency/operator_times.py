@@ -114,9 +114,21 @@ def _kernel_seconds(device: Device, ops: Sequence[ExecutedOp]) -> NDArray[np.flo
     for kind, shapes in of_kind.items():
         asked = [_asked(shape) for shape in shapes.values()]
         dims = {name: np.array([one[name] for one in asked]) for name in asked[0]}
-        shares = np.array([_seen_share(shape) for shape in shapes.values()])
-        seconds[list(shapes)] = shares * kernel_latency_s(device, kind, **dims)
+        found = kernel_latency_s(device, kind, **dims)
+        windows = np.array([_window(shape) for shape in shapes.values()])
+        if np.isfinite(windows).any():
+            inside = {**dims, "seq": np.minimum(dims["seq"], windows)}
+            shares = np.array([_seen_share(shape) for shape in shapes.values()])
+            found = np.maximum(shares * found, kernel_latency_s(device, kind, **inside))
+        seconds[list(shapes)] = found
     return seconds
+
+
+def _window(shape: Shape) -> float:
+    """Keys that a query sees at most; without end where nothing slides."""
+    if isinstance(shape, Attention) and shape.window is not None:
+        return float(shape.window)
+    return np.inf
 
 
 def _asked(shape: Shape) -> dict[str, float]:
@@ -140,7 +152,10 @@ def _asked(shape: Shape) -> dict[str, float]:
 
 
 def _seen_share(shape: Shape) -> float:
-    """Share of the causal pairs that a sliding window leaves; 1 without one."""
+    """Share of the causal pairs that a sliding window leaves; 1 without one.
+
+    The kernel takes that share of its time over all pairs, and its time inside one window at least.
+    """
     if not isinstance(shape, Attention) or shape.window is None:
         return 1.0
     return shape.pairs / replace(shape, window=None).pairs

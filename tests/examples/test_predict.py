@@ -267,3 +267,28 @@ def test_a_plan_that_leaves_nothing_cannot_run() -> None:
     words = "plan of random at 10%: tokens left must be at least 1 in each layer, got 0"
     with pytest.raises(InvalidValueError, match=words):
         _of(oz.bare_workload(1), "random", retained=0.1)
+
+
+def test_a_window_never_makes_a_longer_prompt_quicker() -> None:
+    """Layers that see 16 keys: attention grows with the length, from the time of one window."""
+    spec = spec_from_config(
+        {
+            "model_type": "mistral",
+            "hidden_size": 512,
+            "intermediate_size": 1024,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 2,
+            "vocab_size": 96,
+            "sliding_window": 16,
+        },
+        "slides",
+    )
+    times = [
+        sum(op.seconds for op in one.ops if op.work == "attention" and op.stage == "prefill")
+        for one in (
+            _of(oz.bare_workload(n), spec=spec, backend="ideal") for n in (8, 16, 50, 500, 500_000)
+        )
+    ]
+    assert times == sorted(times)
+    assert 0 < times[0] <= times[1] == times[2] < times[4]
