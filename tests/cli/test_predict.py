@@ -223,17 +223,14 @@ def test_a_calibration_replaces_what_was_assumed(capsys: Capture, tmp_path: Path
 
 
 def test_a_calibration_of_another_device_is_refused(capsys: Capture, tmp_path: Path) -> None:
-    held = tuple(
-        Estimate(name=name, value=bounds.start, held="for this test")
-        for name, bounds in PARAMETERS.items()
-    )
+    found = {name: 2 * bounds.low for name, bounds in PARAMETERS.items()}
+    held = tuple(Estimate(name=n, value=v, held="for this test") for n, v in found.items())
     fit = Fit(
         device="l40s", models=("omni-tiny",), created_utc="2026-01-01T00:00:00Z", versions={},
         environments=(), rows_used=3, rows_held_out=0, held_out_rule="none", cells_used=("a",),
         cells_held_out=(), median_error_used=0.1, worst_error_used=0.2,
         median_error_held_out=None, worst_error_held_out=None, estimates=held, correlations={},
     )  # fmt: skip
-    found = {name: bounds.start for name, bounds in PARAMETERS.items()}
     path = write_calibration(Calibration(**found, fit=fit), tmp_path / "l40s.toml")
     assert run([*PAPER, "--calibration", str(path)]) == 2
     assert capsys.readouterr().err == (
