@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from omnizip_cost.compression import make_plan as plan
     from omnizip_cost.cost import count, total_flops
     from omnizip_cost.cost.account import account
+    from omnizip_cost.cost.memory import memory_peak
     from omnizip_cost.latency import predict
     from omnizip_cost.latency.kernels import kernel_latency_ms
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint
@@ -37,6 +38,7 @@ _PUBLIC = {
     "kernel_latency_ms": ("latency.kernels", "kernel_latency_ms"),
     "load_checkpoint": ("runtime.build", "load_checkpoint"),
     "load_spec": ("specs", "load_spec"),
+    "memory_peak": ("cost.memory", "memory_peak"),
     "plan": ("compression", "make_plan"),
     "predict": ("latency", "predict"),
     "pruned": ("specs", "pruned"),
@@ -58,6 +60,7 @@ __all__ = [
     "kernel_latency_ms",
     "load_checkpoint",
     "load_spec",
+    "memory_peak",
     "plan",
     "predict",
     "pruned",

@@ -5,6 +5,8 @@ What is printed beside what is counted under one set of assumptions (see ``audit
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from audited import find
 
@@ -77,9 +79,35 @@ def test_one_token_more_does_not_fit(device: str, method: str, retained: float |
 
 
 def test_a_clips_encoders_count() -> None:
+    """At the longest clip that fits, encoders of all its seconds run; 2 s more do not fit."""
     spec = oz.load_spec(SEVEN)
     clip = oz.workload(spec, seconds=20, pixels=(252, 448))
     usable = load_device("l4").usable_bytes
     bare, seen = (longest_that_fits(spec, usable, mix=mix) for mix in (None, clip))
     assert 0 < seen < bare
+    window = clip.windows[0].tokens
+    assert seen % window == 0
+    for more, fits in ((0, True), (1, False)):
+        seconds = 2 * (seen // window + more)
+        work = oz.workload(spec, seconds=seconds, pixels=(252, 448))
+        peak = memory_peak(spec, oz.plan("full", work, spec), work).peak_bytes
+        assert (peak <= usable) == fits
     assert longest_that_fits(spec, 17 * 10**9) == 0
+
+
+def test_residuals_under_other_assumptions(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing that holds for all rows closes them: the longest clips, or more, must be in them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).resolve().parents[2] / "analysis")
+        import memory_published
+
+        memory_published.main()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    full = next(line for line in lines if line[:2] == ["7b", "full"])
+    (row,) = find("omnizip", "memory", model=SEVEN, method="full", benchmark=None)
+    assert float(full[4]) == pytest.approx(row.residual, abs=0.06)
+    rows = [line for line in lines if line and line[0] in {"7b", "3b"}]
+    assert len(rows) == 10
+    for column in (4, 5, 7):  # as audited, GB = 2^30, the length that FastV's rows imply
+        residuals = [float(line[column]) for line in rows if line[3] != "oom"]
+        assert max(residuals) - min(residuals) > 4

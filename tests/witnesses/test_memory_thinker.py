@@ -95,7 +95,7 @@ def _seen(method: str, work: Any, ratios: dict[str, float]) -> dict[str, int]:
     ],
 )
 def test_stages_of_a_real_prefill(method: str, ratios: dict[str, float]) -> None:
-    work = oz.workload(_spec(), seconds=6, pixels=(112, 112))
+    work = oz.workload(_spec(), seconds=2, pixels=(112, 112))
     seen = _seen(method, work, ratios)
     plan = oz.plan(method, work, _spec(), **ratios)
     told = memory_peak(_spec(), plan, work, allocator=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from omnizip_cost.compression.build import make_plan
 from omnizip_cost.compression.plan import Plan
@@ -70,7 +71,7 @@ def longest_that_fits(
     plan_of = plan_at or planned
 
     def clip(length: int) -> Workload:
-        return bare_workload(length) if mix is None else same_mix(mix, length)
+        return bare_workload(length) if mix is None else _of_windows(mix, length)
 
     def fits(length: int) -> bool:
         work = clip(length)
@@ -88,6 +89,15 @@ def longest_that_fits(
 
     found = _last(fits, MOST_TOKENS if mix is None else longest(mix))
     return clip(found).av_tokens if found else 0
+
+
+def _of_windows(mix: Workload, length: int) -> Workload:
+    """Return a clip of so many windows, with as many grids of patches as its video tokens make."""
+    work = same_mix(mix, length)
+    if mix.grid_thw is None:
+        return work
+    _, height, width = mix.grid_thw
+    return replace(work, grid_thw=(-(-work.video_tokens // mix.tokens_per_grid), height, width))
 
 
 def _last(fits: Callable[[int], bool], most: int) -> int:
