@@ -79,6 +79,7 @@ class TimeOptions:
         if not self.explain and self.device is None and self.calibration is None:
             return None
         from omnizip_cost.compare import measured_cells, predicted_cell, reported_device
+        from omnizip_cost.results import STATUS_WORDS
 
         device = reported_device(measured, self.device)
         calibration = None
@@ -94,7 +95,11 @@ class TimeOptions:
                 for cell in cells
                 if cell.broken is None
             ],
-            tuple(f"{cell.row.label}: {cell.broken.status}" for cell in cells if cell.broken),
+            tuple(
+                f"{cell.row.label}: {STATUS_WORDS[cell.broken.status]}"
+                for cell in cells
+                if cell.broken
+            ),
         )
 
     def _methods(self, known: set[str]) -> set[str]:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
-from omnizip_cost.compare.counterfactual import Pair
+from omnizip_cost.compare.counterfactual import STAGE_EFFECTS, Pair
 from omnizip_cost.compare.gap import noise
 from omnizip_cost.compare.observed import observed_speedup
 from omnizip_cost.compare.predicted import PredictedCell, sides_assumed
@@ -86,7 +86,7 @@ class WaterfallRow(FlatRow):
     change: float
     """``speedup`` less the one before it; 0 for Eq. 9."""
     factor_last: float | None
-    """The factor if this effect were the last to be switched on; None for what is counted."""
+    """The factor if this effect were the last to be switched on; None for choices of the count."""
     computed_from: str
     """The two speed-ups that the factor divides: with the effect / without it."""
     predicted_low: float | None = None
@@ -135,7 +135,8 @@ def waterfall(predicted: PredictedCell, timer: str = "prefill") -> list[Waterfal
     if cell.broken is not None or observed is None:
         raise InvalidValueError("waterfall", "cell", "measured", cell.row.label)
     interval = speedup(mine, predicted.full, *names)
-    steps = [*_counted(predicted), *_costed(predicted, names)]
+    pair, effects = Pair(mine=mine, full=predicted.full), _effects(names)
+    steps = [*_counted(predicted, pair, effects), *_costed(predicted, pair, effects)]
     between = (interval.low, interval.high) if interval else (None, None)
     remainder = _Step(
         "remainder", observed.ratio, "observed, median of rounds / predicted, all effects on"
@@ -175,8 +176,27 @@ def waterfall(predicted: PredictedCell, timer: str = "prefill") -> list[Waterfal
     return rows
 
 
-def _counted(predicted: PredictedCell) -> Iterator[_Step]:
-    """Steps of what is counted: ratios of prefill FLOPs, full over kept."""
+def _effects(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Effects beyond what is counted, in their order, for a timer that holds these stages."""
+    return tuple(
+        effect
+        for effect in ("kernels", "bytes", "launches", "host", *STAGE_EFFECTS)
+        if effect not in STAGE_EFFECTS or set(STAGE_EFFECTS[effect]) <= set(names)
+    )
+
+
+def _last(pair: Pair, effects: tuple[str, ...], effect: str) -> float | None:
+    """Factor of an effect that is switched on after all others of the timer."""
+    everything = frozenset(("logits", *effects))
+    without = pair.speedup(everything - {effect})
+    return _known(pair, everything) / without if without else None
+
+
+def _counted(predicted: PredictedCell, pair: Pair, effects: tuple[str, ...]) -> Iterator[_Step]:
+    """Steps of what is counted: ratios of prefill FLOPs, full over kept.
+
+    Of them, logits alone are operators of their own, which a pass may be timed without.
+    """
     eq9 = CONVENTIONS["eq9"]
     executed = CONVENTIONS[predicted.mine.backend.convention]
     text = replace(eq9, name="eq9-text", tokens="all")
@@ -196,7 +216,8 @@ def _counted(predicted: PredictedCell) -> Iterator[_Step]:
     for (name, computed_from), convention in zip(
         words.items(), (eq9, text, built, causal, logits), strict=True
     ):
-        yield _Step(name, _flops_ratio(predicted, convention), computed_from)
+        last = _last(pair, effects, name) if name == "logits" else None
+        yield _Step(name, _flops_ratio(predicted, convention), computed_from, last)
 
 
 def _flops_ratio(predicted: PredictedCell, convention: Convention) -> float:
@@ -215,26 +236,13 @@ def _flops_ratio(predicted: PredictedCell, convention: Convention) -> float:
     return above / below
 
 
-def _costed(predicted: PredictedCell, names: tuple[str, ...]) -> Iterator[_Step]:
+def _costed(predicted: PredictedCell, pair: Pair, effects: tuple[str, ...]) -> Iterator[_Step]:
     """Steps of what it costs: ratios of predicted seconds with more and more effects."""
-    pair = Pair(mine=predicted.mine, full=predicted.full)
-    effects = [
-        effect
-        for effect in ("kernels", "bytes", "launches", "host", "selection", "encoders", "decode")
-        if effect not in ("encoders", "decode") or _in_timer(effect, names)
-    ]
-    everything = frozenset(("logits", *effects))
-    final = _known(pair, everything)
     words = _cost_words(predicted)
     on = frozenset(("logits",))
     for effect in effects:
         on |= {effect}
-        without = pair.speedup(everything - {effect})
-        yield _Step(effect, _known(pair, on), words[effect], final / without if without else None)
-
-
-def _in_timer(effect: str, names: tuple[str, ...]) -> bool:
-    return {"encoders": "vision_encoder", "decode": "decode"}[effect] in names
+        yield _Step(effect, _known(pair, on), words[effect], _last(pair, effects, effect))
 
 
 def _known(pair: Pair, on: frozenset[str]) -> float:
@@ -260,6 +268,8 @@ def _cost_words(predicted: PredictedCell) -> dict[str, str]:
         else "no change: no least time of a kernel here",
         "host": f"{host} {overlap} / the device alone",
         "selection": "prefill and selection / prefill",
-        "encoders": f"encoders and assembly on both sides{frames} / without",
+        "encoders": f"encoders and assembly on both sides{frames} / without"
+        if prediction.stage("vision_encoder") or prediction.stage("audio_encoder")
+        else "assembly / without; the rows do not tell the clip: encoders are not explained",
         "decode": f"{prediction.decode_steps} steps on both sides / without",
     }

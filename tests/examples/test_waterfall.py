@@ -125,7 +125,7 @@ def test_the_counted_steps_are_counts_and_meet_the_operators(case: str) -> None:
 HIDDEN = {("cuda", "kernels")}
 """The compressed pass waits for the host, so that its kernels' rate no longer matters there."""
 
-TIMED = ("kernels", "bytes", "launches", "host", "selection")
+TIMED = ("logits", "kernels", "bytes", "launches", "host", "selection")
 
 
 @pytest.mark.parametrize("case", ["cuda", "cpu"])
@@ -212,3 +212,14 @@ def test_the_clip_behind_a_row_is_read_back() -> None:
     assert prod(assumed.grid_thw or ()) == prod(WORK.grid_thw)
     assert (sides_assumed(row), sides_assumed(before)) == (False, True)
     assert observed_workload(replace(row, tokens_per_grid=None), SPEC) is None
+
+
+def test_encoders_that_no_row_describes_are_said_to_be_unexplained() -> None:
+    nothing = {"tokens_per_grid": None, "video_windows": (), "audio_windows": (), "grid_thw": ()}
+    pair = _pair("cuda")
+    cells = measured_cells(
+        [row for one in (pair.full, pair.mine) for row in planted(one, WORK, **nothing)]
+    )
+    rows = {row.step: row for row in waterfall(predicted_cell(cells[1], SPEC, H100), "ttft")}
+    assert "encoders are not explained" in rows["encoders"].computed_from
+    assert rows["remainder"].factor < 0.9
