@@ -91,11 +91,12 @@ def _prefill(device: str, head_dim: int, records: Records) -> Panel:
     axis, tokens = lanes_up_to(lanes.max()), records["batch"] * records["seq"]
     share = records["heads"] / records["kv_heads"]
     blocks = [
-        Block(first=seq, second=axis, at_first=records["seq"], at_second=lanes, stiff=(0.03, 0.03)),
+        Block(first=seq, second=axis, at_first=records["seq"], at_second=lanes,
+              stiff=(0.003, 0.003)),
         Block(first=SHARES, second=seq, at_first=share, at_second=records["seq"],
-              stiff=(0.1, 0.1), pull=0.1),
+              stiff=(0.01, 0.01), pull=0.01),
         Block(first=KV_HEADS, second=TOKENS, at_first=records["kv_heads"], at_second=tokens,
-              stiff=(0.1, 0.03), pull=0.01, extra=True),
+              stiff=(0.05, 0.02), pull=0.01, extra=True),
     ]  # fmt: skip
     core, factor, extra = solve(
         form.core(records), form.extra(records), records["latency_ms"], blocks

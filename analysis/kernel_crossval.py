@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from kernel_crossval_attention import ATTENTION
 from kernel_crossval_folds import FOLDS, folds
 from kernel_crossval_gemm import GEMM
 from kernel_crossval_kinds import Columns, Floats, Kernel, Split
@@ -29,7 +30,7 @@ from kernel_crossval_kinds import Columns, Floats, Kernel, Split
 from omnizip_cost.results.tables import read_table, write_table
 
 OUT = Path(__file__).parent / "measurements" / "kernel-crossval" / "kernel_crossval.csv"
-KERNELS: dict[str, Kernel] = {"gemm": GEMM}
+KERNELS: dict[str, Kernel] = {"gemm": GEMM, **ATTENTION}
 """What is cross-validated: operator -> how to read, split and fit it."""
 
 

@@ -24,7 +24,11 @@ PADDED = (64, 96, 128, 192, 256)
 DECODE_KV_HEADS = (1, 2, 4, 8)
 """Counts of key heads with decode tables of their own; another takes the nearest."""
 
+_MIDWAY = np.sqrt(np.multiply(DECODE_KV_HEADS[:-1], DECODE_KV_HEADS[1:]))
+"""From each count of key heads on, the next one is the nearer, in logarithms."""
+
 _AT_ONCE = 1 << 14
+"""Shapes worked on together, so that the arrays between stay in the processor's cache."""
 
 
 def attention_latency_s(device: str, op: str, shape: Mapping[str, Floats]) -> Floats:
@@ -61,7 +65,7 @@ def panel_ms(panel: Panel, op: str, shape: Mapping[str, Floats]) -> Floats:
     if op == "encoder_attention":
         return panel.core_ms(only, seq, batch * heads, heads)
     if op == "decode_attention":
-        nearest = np.digitize(kv_heads, np.sqrt(np.array([2.0, 8.0, 32.0])))
+        nearest = np.digitize(kv_heads, _MIDWAY)
         kind = nearest + len(DECODE_KV_HEADS) * (share == 1)
         rows = batch * heads
         return panel.core_ms(kind, seq, batch * kv_heads, share) + panel.extra_ms(rows, share, rows)

@@ -91,7 +91,7 @@ def _measured(name: str, op: str) -> Uncertainty:
             "of the same on rtx-pro-6000",
             CARRIED_FROM,
         )
-    return _record("left out", name, op, "records left out: rows, head counts and pairs of them")
+    return _record("left out", name, op, "errors on whole counts of heads left out of the fit")
 
 
 def _record(
