@@ -1,6 +1,6 @@
 """Fit the times of matrix products, and write the data files that the package predicts from.
 
-    python analysis/fit_gemm.py SILICON [--device NAME ...] [--starts 4] [--out DIR]
+    python analysis/fit_gemm.py SILICON [--device NAME ...] [--starts 2] [--out DIR]
 
 SILICON is the folder of measured kernel times, one ``DEVICE.parquet`` each, with the columns
 ``op, m, n, k, latency_ms``. Writes ``gemm-DEVICE.json`` (the numbers of the physics, corners of the
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("silicon", type=Path)
     parser.add_argument("--device", action="append", choices=tuple(CHIPS))
-    parser.add_argument("--starts", type=int, default=4)
+    parser.add_argument("--starts", type=int, default=2)
     parser.add_argument("--out", type=Path, default=DATA)
     options = parser.parse_args()
     for device in options.device or CHIPS:

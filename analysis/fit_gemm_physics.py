@@ -7,7 +7,7 @@ of neighbours differ by more wherever the library changes its mind about a kerne
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,8 @@ REACH = 6.0
 SPREAD = 0.4
 """Standard deviation of the other starts about the middle."""
 
-IDLE = 0.002
-"""A tile that is fastest, by over 0.2%, for less than this share of records is left out."""
+SEARCHED = 80
+"""Most steps of one search."""
 
 POSITIVE = {
     "launch_s": 2.5e-6,
@@ -47,21 +47,12 @@ POSITIVE = {
 SHARES = {"wave_rounding": 0.6, "row_rounding": 0.7, "column_rounding": 0.7, "idle_gain": 0.3}
 """Middles of what lies between 0 and 1."""
 TILES = (
-    (16, 64),
-    (32, 64),
-    (64, 64),
-    (64, 128),
-    (128, 64),
-    (96, 128),
-    (128, 128),
-    (64, 256),
-    (256, 64),
-    (192, 128),
-    (128, 192),
-    (128, 256),
-    (256, 128),
+    *((16, 64), (32, 64), (64, 64), (32, 128), (64, 96), (64, 128), (128, 64)),
+    *((96, 128), (128, 128), (64, 192), (64, 256), (256, 64), (160, 128), (128, 160)),
+    *((192, 128), (128, 192), (96, 256), (128, 256), (256, 128), (192, 256), (256, 192)),
     (256, 256),
 )
+"""Rows and columns of the tiles that a library may choose from."""
 SLICES = (1, 2, 3, 4, 6, 8, 16)
 
 
@@ -156,9 +147,9 @@ def weights(m: Floats, n: Floats, k: Floats) -> Floats:
 
 
 def fit_physics(
-    shapes: Floats, seconds: Floats, chip: Chip, *, starts: int, records: int = 8000
+    shapes: Floats, seconds: Floats, chip: Chip, *, starts: int, records: int = 5000
 ) -> GemmPhysics:
-    """Return the best of several fits, with the tiles that some product is fastest with.
+    """Return the best of several fits.
 
     Parameters
     ----------
@@ -177,9 +168,11 @@ def fit_physics(
     found = []
     for start in range(starts):
         at = np.random.default_rng(start).normal(0, SPREAD if start else 0, unknowns.count)
-        found.append(_search(unknowns, at, shapes[:, few], seconds[few], np.ones(len(few)), 100))
+        found.append(
+            _search(unknowns, at, shapes[:, few], seconds[few], np.ones(len(few)), SEARCHED)
+        )
     rough = unknowns.physics(min(found, key=lambda pair: pair[1])[0])
-    return refit_physics(_without_idle_tiles(rough, shapes), shapes, seconds, chip, steps=30)
+    return refit_physics(rough, shapes, seconds, chip, steps=20)
 
 
 def refit_physics(
@@ -209,18 +202,6 @@ def _drawn(shapes: Floats, records: int) -> NDArray[np.intp]:
     count = min(records, len(heavy))
     draw = np.random.default_rng(0)
     return draw.choice(len(heavy), count, replace=False, p=heavy / heavy.sum())
-
-
-def _without_idle_tiles(physics: GemmPhysics, shapes: Floats) -> GemmPhysics:
-    """Leave out the tiles without which next to no time changes."""
-    kept = list(physics.tiles)
-    for tile in physics.tiles:
-        others = tuple(other for other in kept if other != tile)
-        slower = replace(physics, tiles=others).latency_s(*shapes)
-        now = replace(physics, tiles=tuple(kept)).latency_s(*shapes)
-        if np.mean(slower > 1.002 * now) < IDLE:
-            kept.remove(tile)
-    return replace(physics, tiles=tuple(kept))
 
 
 def _search(

@@ -43,7 +43,7 @@ def fit(device: str, columns: Columns, seconds: Floats) -> Callable[[Columns], F
     shipped = gemm_model(device)
     shapes = np.array([columns[axis] for axis in "mnk"])
     physics = refit_physics(
-        shipped.physics, shapes, seconds, chip_of(device), steps=8, records=5000
+        shipped.physics, shapes, seconds, chip_of(device), steps=5, records=4000
     )
     model = replace(shipped, physics=physics, tables=fit_tables(physics, shapes, seconds))
     return lambda unseen: model.latency_s(unseen["m"], unseen["n"], unseen["k"])

@@ -110,15 +110,15 @@ class GemmPhysics:
     def _transfer_s(self, m: Floats, n: Floats, k: Floats) -> Floats:
         """Each operand once: from the cache as far as it fits there, else from memory."""
         moved = WIDTH * (m * k + n * k + m * n)
-        resident = self.resident_share * self.cache_bytes
-        missed = 1 / (1 + (resident / moved) ** self.resident_sharpness)
+        reach = self.resident_share * self.cache_bytes
+        missed = _beyond(moved, reach, self.resident_sharpness)
         return moved * (missed / self.memory_bytes_per_s + (1 - missed) / self.cache_bytes_per_s)
 
     def _spill_factor(self, m: Floats, n: Floats, k: Floats) -> Floats:
         """Rows and columns that many tiles read stay in the cache only if they fit."""
         operands = WIDTH * (m * k + n * k)
         reach = self.spill_share * self.cache_bytes
-        return 1 + self.spill / (1 + (reach / operands) ** self.spill_sharpness)
+        return 1 + self.spill * _beyond(operands, reach, self.spill_sharpness)
 
     def _arithmetic_s(self, m: Floats, n: Floats, k: Floats) -> Floats:
         """Tiles in waves over the SMs, for the tile and slicing that end first."""
@@ -150,6 +150,11 @@ class GemmPhysics:
         """Tiles one after another on an SM; below one wave, idle SMs leave a tile more power."""
         started = per_sm + self.wave_rounding * (np.ceil(per_sm) - per_sm)
         return np.where(per_sm < 1, 1 - self.idle_gain * (1 - per_sm), started)
+
+
+def _beyond(amount: Floats, reach: float, sharpness: float) -> Floats:
+    """From 0 to 1, half at ``reach``: ``a^s / (a^s + reach^s)`` without its overflow."""
+    return 0.5 + 0.5 * np.tanh(0.5 * sharpness * np.log(amount / reach))
 
 
 def _rounded_up(tiles: Floats, rounding: float) -> Floats:
