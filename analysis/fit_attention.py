@@ -11,6 +11,7 @@ the same bytes.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ TOKENS = 2.0 ** np.arange(4, 19)
 ROWS = 2.0 ** np.arange(0, 18)
 STEPS = 2.0 ** np.arange(0, 18)
 """Lanes of decode: sequences times key heads."""
+WIDEST = 1.42
+"""Longest step between two lengths of a table."""
 LENDER = "l40s"
 """Lends to a device without records of an operator or head size."""
 
@@ -42,6 +45,16 @@ def lanes_up_to(top: float) -> Floats:
     powers = 2.0 ** np.arange(2, np.ceil(np.log2(top)) + 1)
     quarters = (powers[:, None] * np.array([1, 1.25, 1.5, 1.75])).ravel()
     return np.concatenate([[1.0, 2.0, 3.0], quarters[quarters <= powers[-1]]])
+
+
+def lengths(seq: Floats) -> Floats:
+    """Measured lengths, and more between those far apart, where the form tells waves of tiles."""
+    measured = np.unique(seq)
+    axis = [measured[:1]]
+    for low, high in pairwise(measured):
+        parts = int(np.ceil(np.log(high / low) / np.log(WIDEST))) if low >= 16 else 1
+        axis.append(low * (high / low) ** (np.arange(1, parts + 1) / parts))
+    return np.concatenate(axis)
 
 
 def read(silicon: Path, device: str, op: str) -> pd.DataFrame:
@@ -67,7 +80,7 @@ def fit_panel(device: str, op: str, head_dim: int, records: Records) -> Panel:
 
 def _encoder(device: str, head_dim: int, records: Records) -> Panel:
     form = encoder_form(CHIPS[device], head_dim, records)
-    seq, lanes = np.unique(records["seq"]), records["batch"] * records["heads"]
+    seq, lanes = lengths(records["seq"]), records["batch"] * records["heads"]
     axis = lanes_up_to(lanes.max())
     blocks = [
         Block(first=seq, second=axis, at_first=records["seq"], at_second=lanes, stiff=(0.001, 0.1)),
@@ -87,7 +100,7 @@ def _encoder(device: str, head_dim: int, records: Records) -> Panel:
 
 def _prefill(device: str, head_dim: int, records: Records) -> Panel:
     form = prefill_form(CHIPS[device], head_dim, records)
-    seq, lanes = np.unique(records["seq"]), records["batch"] * records["heads"]
+    seq, lanes = lengths(records["seq"]), records["batch"] * records["heads"]
     axis, tokens = lanes_up_to(lanes.max()), records["batch"] * records["seq"]
     share = records["heads"] / records["kv_heads"]
     blocks = [

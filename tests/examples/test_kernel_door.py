@@ -98,8 +98,8 @@ def test_who_lends_to_whom() -> None:
     lenders = {name: kernel_uncertainty(name, "gemm").borrowed_from for name in bundled_devices()}
     assert {name for name, lender in lenders.items() if lender is None} == set(MEASURED)
     assert lenders["h20"] == lenders["h100-pcie"] == "h100-sxm"
-    assert lenders["a100-pcie-80gb"] == "a100-sxm"
-    assert lenders["l4"] == lenders["rtx-4090"] == lenders["rtx-a6000"] == "l40s"
+    assert lenders["a100-pcie-80gb"] == lenders["rtx-a6000"] == "a100-sxm"
+    assert lenders["l4"] == lenders["rtx-4090"] == "l40s"
     assert lenders["b200"] == "h200-sxm"
     assert kernel_uncertainty("a100-sxm", "encoder_attention").borrowed_from == "l40s"
 
