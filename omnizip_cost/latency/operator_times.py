@@ -1,17 +1,17 @@
 """Seconds of each executed operator on one device: kernel, bytes, or the launch floor.
 
-Products and fused attention take the times of their kernels, which were measured in bf16. In
-another format the least time of the same shape changes, by the peak or by the bytes; the kernel is
-taken to stay as far above its least time as it is in bf16. (torch multiplies float32 at the float32
-peak: it leaves TF32 off by default.) Everything else takes its bytes at the
-share of the bandwidth that streaming reaches. Nothing runs shorter than the launch floor.
+Products and fused attention take the times of their kernels, which were measured in bf16, or of
+those that stand in for them (:mod:`~omnizip_cost.latency.stored_operands`). Where the least time
+of a kernel is another than its stand-in's, by the peak or by the bytes, it is taken to stay as far
+above it. (torch multiplies float32 at the float32 peak: it leaves TF32 off by default.) Everything
+else takes its bytes at the share of the bandwidth that streaming reaches. Nothing runs shorter than
+the launch floor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,17 @@ from omnizip_cost.hardware.device import Device
 from omnizip_cost.latency.assumptions import launch_floor, stream_share
 from omnizip_cost.latency.calibration import Calibration
 from omnizip_cost.latency.kernels import kernel_latency_s
-from omnizip_cost.latency.schemes import ROWS_UNPACKED_INSIDE, UNPACKING_SHARE, Scheme
+from omnizip_cost.latency.schemes import UNPACKING_SHARE, Scheme
+from omnizip_cost.latency.stored_operands import (
+    is_stored,
+    least,
+    least_in_bf16,
+    moved_bytes,
+    operands,
+    stand_in,
+    unpacks,
+)
 from omnizip_cost.latency.timed_op import TimedOp, Work, sides
-from omnizip_cost.units import BYTES_PER_ELEMENT
-
-_HALF = BYTES_PER_ELEMENT["bfloat16"]
-"""Bytes of a number in the kernels' tables."""
-
-_STORED = ("projection", "ffn")
-"""Products of the decoder's layers whose weights a scheme stores."""
 
 _KERNELS = {
     "prefill": "prefill_attention",
@@ -67,18 +69,6 @@ class Machine:
         return max(base_s / float(getattr(self.calibration, work)), floor_s)
 
 
-class _Least(NamedTuple):
-    """Least seconds of one kernel: its arithmetic at the peak, its operands at the bandwidth."""
-
-    compute_s: float
-    memory_s: float
-
-    @property
-    def seconds(self) -> float:
-        """The larger of the two: the roofline."""
-        return max(self)
-
-
 def timed_ops(machine: Machine, ops: Iterable[ExecutedOp], stage: str) -> Iterator[TimedOp]:
     """Time operators of one stage, in their order.
 
@@ -88,29 +78,31 @@ def timed_ops(machine: Machine, ops: Iterable[ExecutedOp], stage: str) -> Iterat
         The device states no peak for a format that is multiplied.
     """
     listed = tuple(ops)
-    measured = _kernel_seconds(machine.device, listed)
-    for op, kernel_s in zip(listed, measured, strict=True):
+    shapes = [op.shape and stand_in(machine.scheme, op, op.shape) for op in listed]
+    stood_in = _kernel_seconds(machine.device, shapes)
+    whole = _kernel_seconds(machine.device, [op.shape for op in listed])
+    for op, near_s, whole_s in zip(listed, stood_in, whole, strict=True):
         if op.shape is None:
             yield _moved(machine, op, stage)
         else:
-            yield _multiplied(machine, op, op.shape, stage, float(kernel_s))
+            yield _multiplied(machine, op, op.shape, stage, float(near_s), float(whole_s))
 
 
-def kernel_of(op: ExecutedOp) -> str | None:
-    """Name of the kernel whose times an operator goes by."""
-    if op.shape is None:
+def kernel_of(shape: Shape | None) -> str | None:
+    """Name of the kernel whose times a shape goes by; None where there is no shape."""
+    if shape is None:
         return None
-    return "gemm" if isinstance(op.shape, Gemm) else _KERNELS[op.shape.kind]
+    return "gemm" if isinstance(shape, Gemm) else _KERNELS[shape.kind]
 
 
-def _kernel_seconds(device: Device, ops: Sequence[ExecutedOp]) -> NDArray[np.float64]:
-    """Seconds of one kernel of each operator in bf16, all of a kind at once; 0 without one."""
-    seconds = np.zeros(len(ops))
+def _kernel_seconds(device: Device, listed: Sequence[Shape | None]) -> NDArray[np.float64]:
+    """Seconds of one kernel of each shape in bf16, all of a kind at once; 0 without a shape."""
+    seconds = np.zeros(len(listed))
     of_kind: dict[str, dict[int, Shape]] = {}
-    for place, op in enumerate(ops):
-        kind = kernel_of(op)
-        if kind is not None and op.shape is not None:
-            of_kind.setdefault(kind, {})[place] = op.shape
+    for place, shape in enumerate(listed):
+        kind = kernel_of(shape)
+        if kind is not None and shape is not None:
+            of_kind.setdefault(kind, {})[place] = shape
     for kind, shapes in of_kind.items():
         asked = [_asked(shape) for shape in shapes.values()]
         dims = {name: np.array([one[name] for one in asked]) for name in asked[0]}
@@ -162,26 +154,28 @@ def _seen_share(shape: Shape) -> float:
 
 
 def _multiplied(
-    machine: Machine, op: ExecutedOp, shape: Shape, stage: str, kernel_s: float
+    machine: Machine, op: ExecutedOp, shape: Shape, stage: str, near_s: float, whole_s: float
 ) -> TimedOp:
-    """A product or fused attention, by its kernel."""
-    tabled, asked = _least_in_bf16(machine.device, shape), _least(machine, op, shape)
-    above = kernel_s / tabled.seconds
-    seconds = max(above * asked.seconds, min(kernel_s, machine.launch_s))
-    if isinstance(shape, Gemm) and shape.batch > 1:
-        # One wide product reads its rows once; several read each their own.
-        seconds = max(seconds, _bytes(machine, op) / op.kernels / machine.stream_bytes_per_s)
-    unpacked = machine.scheme.unpacked and _is_stored(op)
-    if unpacked:
-        seconds = _unpacked_s(machine, op, shape, seconds, kernel_s)
+    """A product or fused attention, in the formats that are asked for.
+
+    Reading fewer bytes is never taken to be slower than reading all of them.
+    """
+    scheme = machine.scheme
+    asked = least(machine.device, scheme, op, shape)
+    seconds = _by_kernel(machine, scheme, op, shape, near_s)
+    unpacked = scheme.unpacked and is_stored(op)
+    if unpacked and unpacks(scheme, shape):
+        seconds += _unpacking_s(machine, shape)
+    else:
+        plain_s = _by_kernel(machine, scheme.plain, op, shape, whole_s)
+        seconds = min(seconds / (UNPACKING_SHARE if unpacked else 1.0), plain_s)
     work: Work = "gemm" if isinstance(shape, Gemm) else "attention"
-    least = (asked.compute_s, asked.memory_s)
-    return _row(machine, op, stage, work, *least, seconds, unpacked=unpacked)
+    return _row(machine, op, stage, work, *asked, seconds, unpacked=unpacked)
 
 
 def _moved(machine: Machine, op: ExecutedOp, stage: str) -> TimedOp:
     """An elementwise operator or a copy, by its bytes."""
-    moved = _bytes(machine, op) / op.kernels
+    moved = moved_bytes(machine.scheme, op) / op.kernels
     arithmetic = (op.unseen_flops or 0) / op.kernels
     peak = machine.device.peak_flop_per_s.get("fp32")
     compute_s = arithmetic / peak if peak else 0.0
@@ -213,11 +207,11 @@ def _row(
         layers=op.layers,
         kernels=op.kernels,
         work=work,
-        kernel=kernel_of(op),
+        kernel=kernel_of(op.shape),
         unpacked=unpacked,
         sides=sides(op.shape),
         flops=2 * op.multiply_adds + (op.unseen_flops or 0),
-        bytes_moved=round(_bytes(machine, op)),
+        bytes_moved=round(moved_bytes(machine.scheme, op)),
         compute_s=op.kernels * compute_s,
         memory_s=op.kernels * memory_s,
         launch_s=floor_s,
@@ -226,87 +220,21 @@ def _row(
     )
 
 
-def _least_in_bf16(device: Device, shape: Shape) -> _Least:
-    """Least seconds of the kernel as it was measured."""
-    flops = 2 * shape.multiply_adds
-    moved = _HALF * sum(_operands(shape))
-    return _Least(flops / device.peak("bf16"), moved / device.bandwidth_bytes_per_s)
-
-
-def _least(machine: Machine, op: ExecutedOp, shape: Shape) -> _Least:
-    """Least seconds of the same kernel in the formats that are asked for."""
-    scheme, device = machine.scheme, machine.device
-    formats = scheme.formats
-    inputs, stored, outputs = _operands(shape)
-    width, kept, multiplies = float(formats.width), float(formats.width), formats.dtype
-    if _is_stored(op):
-        multiplies = scheme.multiplies
-        if not _unpacks(scheme, shape):
-            kept = formats.weight_bytes
-        if scheme.narrow_inputs:
-            width = formats.weight_bytes
-    elif isinstance(shape, Attention) and shape.kind == "decode":
-        kept = formats.cache_bytes
-    moved = inputs * width + stored * kept + outputs * formats.width
-    flops = 2 * shape.multiply_adds
-    return _Least(flops / device.peak(multiplies), moved / device.bandwidth_bytes_per_s)
-
-
-def _operands(shape: Shape) -> tuple[float, float, float]:
-    """Numbers of a kernel's inputs, of its weights or cached keys and values, and of its output."""
-    if isinstance(shape, Gemm):
-        n = shape.n * shape.batch
-        return shape.m * shape.k, n * shape.k, shape.m * n
-    rows = shape.batch * shape.head_dim
-    queries = rows * shape.queries * shape.heads
-    return queries, 2 * rows * shape.keys * shape.kv_heads, queries
-
-
-def _is_stored(op: ExecutedOp) -> bool:
-    """Whether it multiplies a matrix of the decoder's layers, which a scheme stores its way."""
-    return (
-        op.component == "llm"
-        and op.operator in _STORED
-        and isinstance(op.shape, Gemm)
-        and op.shape.weights
-    )
-
-
-def _unpacks(scheme: Scheme, shape: Shape) -> bool:
-    """Whether a product's weights are unpacked into memory before it."""
-    return scheme.unpacked and isinstance(shape, Gemm) and shape.m > ROWS_UNPACKED_INSIDE
-
-
-def _unpacked_s(
-    machine: Machine, op: ExecutedOp, shape: Shape, seconds: float, kernel_s: float
+def _by_kernel(
+    machine: Machine, scheme: Scheme, op: ExecutedOp, shape: Shape, tabled_s: float
 ) -> float:
-    """Seconds of a product with the unpacking of its weights.
+    """Seconds of one kernel whose stand-in takes ``tabled_s`` in bf16."""
+    tabled = least_in_bf16(machine.device, stand_in(scheme, op, shape))
+    seconds = tabled_s * least(machine.device, scheme, op, shape).seconds / tabled.seconds
+    if isinstance(shape, Gemm) and shape.batch > 1:
+        # One wide product reads its rows once; several read each their own.
+        moved = moved_bytes(scheme, op) / op.kernels
+        seconds = max(seconds, moved / machine.stream_bytes_per_s)
+    return seconds
 
-    Inside it, it reads at a share of the rate; still no slower than with weights of 16 bits, which
-    are more to read. Before it, weights are read and written once more.
-    """
+
+def _unpacking_s(machine: Machine, shape: Shape) -> float:
+    """Seconds to unpack the weights of one product into memory."""
     formats = machine.scheme.formats
-    if not _unpacks(machine.scheme, shape):
-        whole = formats.width / BYTES_PER_ELEMENT["bfloat16"] * kernel_s
-        return max(seconds, min(seconds / UNPACKING_SHARE, whole))
-    _, stored, _ = _operands(shape)
-    moved = stored * (formats.weight_bytes + formats.width)
-    return seconds + moved / machine.stream_bytes_per_s
-
-
-def _bytes(machine: Machine, op: ExecutedOp) -> float:
-    """Bytes that all kernels of an operator move, its weights or cache as they are stored."""
-    formats, shape = machine.scheme.formats, op.shape
-    moved = float(op.bytes_read + op.bytes_written)
-    if shape is not None and _is_stored(op):
-        _, stored, _ = _operands(shape)
-        numbers = op.kernels * stored
-        moved += numbers * (formats.weight_bytes - formats.width)
-        if _unpacks(machine.scheme, shape):
-            moved += 2 * numbers * formats.width
-    elif op.component == "llm" and op.operator == "cache":
-        moved *= formats.cache_bytes / formats.width
-    elif isinstance(shape, Attention) and shape.kind == "decode":
-        _, cached, _ = _operands(shape)
-        moved += op.kernels * cached * (formats.cache_bytes - formats.width)
-    return moved
+    _, stored, _ = operands(shape)
+    return stored * (formats.weight_bytes + formats.width) / machine.stream_bytes_per_s

@@ -179,7 +179,7 @@ def test_eight_bits_speed_prefill_up_and_four_bits_decode_alone() -> None:
     layers = 2 * weights_read_per_pass(SPEC) - head
     left = float(STORED_BYTES["int4"]) / 2 / UNPACKING_SHARE
     share = (head + layers * left) / (head + layers)
-    assert four.decode_s / plain.decode_s == pytest.approx(share, rel=0.15)
+    assert share < four.decode_s / plain.decode_s < 1.5 * share
     unpacked = [op for op in four.ops if op.stage == "prefill" and op.operator == "ffn"]
     whole = [op for op in plain.ops if op.stage == "prefill" and op.operator == "ffn"]
     weights = 28 * 3 * 3_584 * 18_944

@@ -36,14 +36,14 @@ def test_a_compiled_step_takes_what_was_measured() -> None:
     """9.53 ms; its 13.2 GB of weights alone would take 6.5 at the whole bandwidth."""
     found, low, step, high = _step(None)
     measured = 1 / 104.9
-    assert abs(step / measured - 1) < 0.12
+    assert abs(step / measured - 1) < 0.15
     assert low < measured < high
     assert 13.2e9 / found.device.bandwidth_bytes_per_s < low
 
 
 def test_four_bits_gain_less_than_their_bytes() -> None:
-    """5.08 ms where bytes alone would say 2.9: the interval of unpacking reaches it."""
+    """5.08 ms, 1.9 times less for 3.6 times fewer bytes: fixed costs stay, and unpacking costs."""
     _, low, step, high = _step("int4")
     measured = 1 / 196.8
-    assert low < measured < 1.05 * high
-    assert step < measured
+    assert abs(step / measured - 1) < 0.15
+    assert low < measured < high
