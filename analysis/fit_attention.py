@@ -151,13 +151,16 @@ def _decode(device: str, head_dim: int, records: Records) -> Panel:
               pull=0.01, extra=True),
     ]  # fmt: skip
     tables = solve(form.core(records), form.extra(records), records["latency_ms"], blocks)
-    factor, extra = tables[4], tables[5]
+    extra, fine = tables[5], lengths(seq)
+    at_share, at_seq = (a.ravel() for a in np.meshgrid(SHARES, fine, indexing="ij"))
+    factor = corner_weights(SHARES, axis, at_share, at_seq) @ tables[4].ravel()
+    factor = factor.reshape(len(SHARES), len(fine))
     steps = STEPS[: int(np.ceil(np.log2(lanes.max()))) + 1]
     cores = []
     for grouped in (True, False):
         common, by_kind = (tables[0], tables[2]) if grouped else (tables[1], tables[3])
         for count in kinds:
-            corners = _corners(axis, steps)
+            corners = _corners(fine, steps)
             corners |= {
                 "batch": corners["heads"] / count,
                 "kv_heads": np.full(corners["seq"].shape, count),
@@ -167,8 +170,8 @@ def _decode(device: str, head_dim: int, records: Records) -> Panel:
                 np.log(form.core(corners))
                 + corner_weights(axis, moved, corners["seq"], bytes_at) @ common.ravel()
                 + corner_weights(kinds, moved, corners["kv_heads"], bytes_at) @ by_kind.ravel()
-            ).reshape(len(axis), len(steps))
-            cores.append(Grid(first=axis, second=steps, logs=rising(logs, factor)))
+            ).reshape(len(fine), len(steps))
+            cores.append(Grid(first=fine, second=steps, logs=rising(logs, factor)))
     at_rows, at_share = (a.ravel() for a in np.meshgrid(ROWS, SHARES, indexing="ij"))
     one = (
         form.extra(
@@ -178,7 +181,7 @@ def _decode(device: str, head_dim: int, records: Records) -> Panel:
     )
     return Panel(
         core=tuple(cores),
-        factor=Grid(first=SHARES, second=axis, logs=factor),
+        factor=Grid(first=SHARES, second=fine, logs=factor),
         extra=Grid(
             first=ROWS,
             second=SHARES,
