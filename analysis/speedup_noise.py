@@ -9,6 +9,8 @@ products with n, k >= 512 that were measured at two lengths m of at least 256:
   residuals log(predicted / measured). Errors that both times share would show as correlation.
 - ``layer``: error of the ratio of two sums over seven products (as many as a decoder layer has),
   drawn at random, and how many of the ratios lie in the interval that predictions state.
+- ``lent layer``: the same where the times are made of another measured device's efficiency, as
+  those of a device without tables are; the error as well for each unit of the ratio's logarithm.
 
 The kernels' parameters were fitted on these records, so the errors are those of interpolation; on
 records that were left out see ``analysis/kernel_crossval.py``.
@@ -29,6 +31,7 @@ from omnizip_cost.hardware import load_device
 from omnizip_cost.latency.calibration import Calibration
 from omnizip_cost.latency.error_model import ErrorModel
 from omnizip_cost.latency.kernels import kernel_latency_s
+from omnizip_cost.latency.kernels.borrowed import borrowed_s
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.results.tables import write_table
 from omnizip_cost.units import MILLI
@@ -37,7 +40,7 @@ DEVICES = ("h100-sxm", "h200-sxm", "a100-sxm", "l40s", "rtx-pro-6000")
 LEAST_M, LEAST_SIDE = 256, 512
 SPANS = ((1.5, 2.5), (2.5, 5.0), (5.0, 12.0))
 """Quotients of the two lengths: about the shares that methods keep, 0.5, 0.25 and 0.1."""
-PRODUCTS, DRAWS, SEED = 7, 2_000, 0
+PRODUCTS, DRAWS, SEED = 7, 1_000, 0
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +51,8 @@ class NoiseRow(FlatRow):
 
     device: str
     of: str
-    """``product``, or ``layer``: a sum of seven."""
+    """``product``; ``layer``, a sum of seven; ``lent layer``, by another device's efficiency."""
+    lender: str | None
     shorter_by_from: float
     shorter_by_to: float
     ratios: int
@@ -58,17 +62,24 @@ class NoiseRow(FlatRow):
     """Of the two residuals of one product."""
     inside: float | None
     """Share of the ratios of layers in the interval of nine in ten."""
+    p90_per_log: float | None
+    """Of a lent layer: error over the logarithm of the measured ratio."""
 
 
-def residuals(silicon: Path, device: str) -> pd.DataFrame:
-    """Measured and predicted seconds, a row per (n, k), a column per m."""
+def residuals(silicon: Path, device: str, lender: str | None = None) -> pd.DataFrame:
+    """Measured and predicted seconds, a row per (n, k), a column per m; or as ``lender`` has it."""
     table = pd.read_parquet(silicon / f"{device}.parquet")
     table = table[(table["op"] == "gemm") & (table["m"] >= LEAST_M)]
     table = table[(table["n"] >= LEAST_SIDE) & (table["k"] >= LEAST_SIDE)]
     table = table.groupby(["m", "n", "k"], as_index=False)["latency_ms"].median()
     sides = {name: table[name].to_numpy(np.float64) for name in ("m", "n", "k")}
     table["measured"] = table["latency_ms"] * MILLI
-    table["predicted"] = kernel_latency_s(device, "gemm", **sides)
+    table["predicted"] = kernel_latency_s(lender or device, "gemm", **sides)
+    if lender is not None:
+        known = load_device(device), load_device(lender)
+        floor_s = float(kernel_latency_s(lender, "gemm", m=1, n=1, k=1))
+        lent_s = table["predicted"].to_numpy()
+        table["predicted"] = borrowed_s(*known, "gemm", sides, lent_s, floor_s)
     return table.pivot(index=["n", "k"], columns="m", values=["measured", "predicted"])
 
 
@@ -94,6 +105,7 @@ def of_products(device: str, table: pd.DataFrame, low: float, high: float) -> No
     return NoiseRow(
         device=device,
         of="product",
+        lender=None,
         shorter_by_from=low,
         shorter_by_to=high,
         ratios=error.size,
@@ -101,33 +113,39 @@ def of_products(device: str, table: pd.DataFrame, low: float, high: float) -> No
         p90_error=float(np.quantile(error, 0.9)),
         correlation=float(np.corrcoef(residual)[0, 1]),
         inside=None,
+        p90_per_log=None,
     )
 
 
-def of_layers(device: str, table: pd.DataFrame, low: float, high: float) -> NoiseRow:
+def of_layers(
+    device: str, table: pd.DataFrame, low: float, high: float, lender: str | None = None
+) -> NoiseRow:
     """Sums of seven products at two lengths, against the interval that predictions state."""
     own = ErrorModel.of(load_device(device), Calibration.none()).own["gemm"]
     found = [pair for pair in pairs(table, low, high) if pair[0].shape[1] >= PRODUCTS]
     draw = np.random.default_rng(SEED)
-    errors, widths = [], []
+    errors, widths, logs = [], [], []
     for _ in range(DRAWS):
         seen, guess = found[draw.integers(len(found))]
         places = draw.choice(seen.shape[1], PRODUCTS, replace=False)
         seen, guess = seen[:, places], guess[:, places]
         sums = np.log(guess.sum(axis=1) / seen.sum(axis=1))
         errors.append(abs(sums[0] - sums[1]))
+        logs.append(abs(np.log(seen[0].sum() / seen[1].sum())))
         shares = guess / guess.sum(axis=1, keepdims=True)
         widths.append(own * np.sqrt((shares**2).sum()))
     return NoiseRow(
         device=device,
-        of="layer",
+        of="lent layer" if lender else "layer",
+        lender=lender,
         shorter_by_from=low,
         shorter_by_to=high,
         ratios=DRAWS,
         median_error=float(np.median(errors)),
         p90_error=float(np.quantile(errors, 0.9)),
         correlation=None,
-        inside=float(np.mean(np.array(errors) <= np.array(widths))),
+        inside=None if lender else float(np.mean(np.array(errors) <= np.array(widths))),
+        p90_per_log=float(np.quantile(np.array(errors) / logs, 0.9)) if lender else None,
     )
 
 
@@ -138,6 +156,10 @@ def rows(silicon: Path) -> Iterator[NoiseRow]:
         for low, high in SPANS:
             yield of_products(device, table, low, high)
             yield of_layers(device, table, low, high)
+        for lender in DEVICES:
+            if lender != device:
+                lent = residuals(silicon, device, lender)
+                yield from (of_layers(device, lent, *span, lender) for span in SPANS)
 
 
 def main() -> None:
@@ -150,8 +172,9 @@ def main() -> None:
     for row in found:
         told = f"correlation {row.correlation:+.2f}" if row.correlation is not None else ""
         told = f"inside {row.inside:.1%}" if row.inside is not None else told
+        told = f"{row.p90_per_log:.2f} a log, by {row.lender}" if row.p90_per_log else told
         print(
-            f"{row.device:13} {row.of:8} {row.shorter_by_from:4}-{row.shorter_by_to:<4} "
+            f"{row.device:13} {row.of:10} {row.shorter_by_from:4}-{row.shorter_by_to:<4} "
             f"{row.ratios:6,} ratios: median {row.median_error:.2%}, "
             f"p90 {row.p90_error:.2%}, {told}"
         )

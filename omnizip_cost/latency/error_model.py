@@ -14,7 +14,8 @@ records hardly anything is the class's; a shape is given the 90th percentile of 
 records that were left out. Between two machines of one die, the H100 and the H200, whole classes
 differ by 1.2% (products) and 0.3% (attention) at the median; another library differs by more
 (:data:`ANOTHER_MACHINE`). Of a device that borrows its efficiency the class is off by what lending
-was measured to cost, and a shape by what the lender's are.
+was measured to cost, and a shape by what the lender's are; since two devices lose efficiency with
+length at unlike rates, even a ratio of two lengths is off, the more the further they lie apart.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import hypot
+from types import MappingProxyType
 
 from omnizip_cost.hardware.device import Device
 from omnizip_cost.latency.assumptions import Assumed, host_seconds, launch_floor, stream_share
 from omnizip_cost.latency.calibration import Calibration
 from omnizip_cost.latency.kernels import OPS, kernel_uncertainty
+from omnizip_cost.latency.kernels.lender import lender_of
 from omnizip_cost.latency.schemes import UNPACKING_SPREAD
 from omnizip_cost.latency.timed_op import TimedOp
 
@@ -34,6 +37,13 @@ ANOTHER_MACHINE = 0.1
 """Half-width of a whole class on a machine and with a library that are not those of the tables:
 as much as a published decode step of compiled products lies beside its prediction
 (tests/witnesses/test_published_steps.py)."""
+
+DRIFT: Mapping[str, float] = MappingProxyType({"neighbour": 0.15, "generation": 0.2})
+"""Half-width of how far a lent efficiency drifts apart with length: of the logarithm of a ratio of
+two sums over seven products, for each unit of the logarithm of the ratio. Where measured devices
+lend to each other nine in ten lie within 0.05 to 0.29 (near kin) and 0.08 to 0.44 (others), of
+which the noise of the records is a part, the more the nearer the lengths
+(``analysis/speedup_noise.py``)."""
 
 _MEDIAN_TO_P90 = 1.645 / 0.6745
 """Ninetieth percentile of a normal error's size over its median."""
@@ -60,6 +70,8 @@ class ErrorModel:
     host_low: float
     """Least and most that the host may cost, as multiples of what is taken."""
     host_high: float
+    drift: float = 0.0
+    """Of a lent efficiency with length (:data:`DRIFT`); 0 where the device was measured."""
 
     @classmethod
     def of(cls, device: Device, calibration: Calibration) -> ErrorModel:
@@ -86,7 +98,15 @@ class ErrorModel:
         low, high = host.low / host.value, host.high / host.value
         if calibration.host_s is not None:
             low, high = 1 - _GIVEN_COST, 1 + _GIVEN_COST
-        return cls(device=device.name, shared=shared, own=own, host_low=low, host_high=high)
+        lent = lender_of(device)
+        return cls(
+            device=device.name,
+            shared=shared,
+            own=own,
+            host_low=low,
+            host_high=high,
+            drift=DRIFT[lent.kin] if lent is not None and fit is None else 0.0,
+        )
 
     def parts(self, ops: Iterable[TimedOp]) -> dict[tuple[str, ...], float]:
         """Seconds by which a sum of operators may be off, cause by cause.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, hypot
+from math import exp, hypot, log
 
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.latency.prediction import Prediction
@@ -67,19 +67,20 @@ def _at(
     prediction: Prediction, full: Prediction, stages: tuple[str, ...], host_times: float
 ) -> tuple[float, float]:
     """Ratio where the host costs so many times its value, and the half-width of its logarithm."""
-    mine, my_parts = _seconds_and_parts(prediction, stages, host_times)
-    theirs, their_parts = _seconds_and_parts(full, stages, host_times)
+    mine, my_parts, _ = _seconds_and_parts(prediction, stages, host_times)
+    theirs, their_parts, by_kernels = _seconds_and_parts(full, stages, host_times)
     causes = {*my_parts, *their_parts}
     apart = (
         their_parts.get(cause, 0.0) / theirs - my_parts.get(cause, 0.0) / mine for cause in causes
     )
-    return theirs / mine, hypot(*apart)
+    drift = full.errors.drift * by_kernels / theirs * log(theirs / mine)
+    return theirs / mine, hypot(drift, *apart)
 
 
 def _seconds_and_parts(
     prediction: Prediction, stages: tuple[str, ...], host_times: float
-) -> tuple[float, dict[tuple[str, ...], float]]:
-    """Seconds of some stages, and by how much each cause may move them.
+) -> tuple[float, dict[tuple[str, ...], float], float]:
+    """Seconds of some stages, how far each cause may move them, and seconds of tabled kernels.
 
     Where the host binds a stage, what its operators take on the device moves nothing.
     """
@@ -91,5 +92,6 @@ def _seconds_and_parts(
             total += overlapped(one.device_s, host, asynchronous=overlaps)
             if not overlaps or one.device_s >= host:
                 moved.add(one.stage)
-    parts = prediction.errors.parts(op for op in prediction.ops if op.stage in moved)
-    return total, parts
+    ops = [op for op in prediction.ops if op.stage in moved]
+    by_kernels = sum(op.seconds for op in ops if op.kernel is not None)
+    return total, prediction.errors.parts(ops), by_kernels

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from omnizip_cost.latency.error_model import DRIFT
 from omnizip_cost.results.tables import read_table
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
@@ -32,6 +33,20 @@ def test_residuals_of_one_product_at_two_lengths_are_unrelated() -> None:
     spans = ["device", "shorter_by_from"]
     both = products.set_index(spans)["median_error"], layers.set_index(spans)["median_error"]
     assert (both[1] < both[0]).all()
+
+
+def test_a_lent_efficiency_drifts_with_length() -> None:
+    """What is stated lies among what lending was measured to cost, device by device."""
+    rows = read_table(TABLE)
+    lent = rows[rows["of"] == "lent layer"]
+    assert len(lent) == 5 * 4 * 3
+    near = {("h100-sxm", "h200-sxm"), ("l40s", "rtx-pro-6000")}
+    kin = [{(a, b), (b, a)} & near for a, b in zip(lent["device"], lent["lender"], strict=True)]
+    for name, costs in (
+        ("neighbour", lent["p90_per_log"][[bool(one) for one in kin]]),
+        ("generation", lent["p90_per_log"][[not one for one in kin]]),
+    ):
+        assert costs.quantile(0.25) < DRIFT[name] < costs.quantile(0.9)
 
 
 def test_the_table_is_that_of_the_records(program: Any, shared: Path) -> None:
