@@ -49,14 +49,25 @@ def test_measured_records_are_met(device: str, shared: Path) -> None:
 
 
 @pytest.mark.parametrize("op", ATTENTION)
-@pytest.mark.parametrize("device", MEASURED)
+@pytest.mark.parametrize("device", bundled_devices())
 def test_more_work_never_takes_less_time(device: str, op: str) -> None:
-    dims = drawn(op, 3_000)
+    """On lent times, too."""
+    dims = drawn(op, 2_000)
     times = kernel_latency_s(device, op, **dims)
     factor = np.random.default_rng(1).choice([1.001, 1.1, 2, 30], times.size)
     for name in ("seq", "batch"):
         more = kernel_latency_s(device, op, **{**dims, name: np.ceil(dims[name] * factor)})
         assert (more >= times * (1 - 1e-12)).all(), name
+
+
+@pytest.mark.parametrize("device", sorted(set(bundled_devices()) - set(MEASURED)))
+def test_lent_times_of_products_never_fall_as_rows_are_added(device: str) -> None:
+    draw = np.random.default_rng(4)
+    m, n, k = (np.ceil(2 ** draw.uniform(low, 17, 2_000)) for low in (0, 7, 7))
+    times = kernel_latency_s(device, "gemm", m=m, n=n, k=k)
+    more = np.ceil(m * draw.choice([1.001, 1.1, 2, 30], m.size))
+    longer = kernel_latency_s(device, "gemm", m=more, n=n, k=k)
+    assert (longer >= times * (1 - 1e-12)).all()
 
 
 @pytest.mark.parametrize("op", ATTENTION)

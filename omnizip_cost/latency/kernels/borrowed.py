@@ -1,4 +1,4 @@
-"""Times of a kernel on a device without tables, from the efficiency of one that has them."""
+"""Times of a kernel on a device without tables, from the times of one that has them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from omnizip_cost.hardware.device import Device
 from omnizip_cost.latency.kernels.roofline import compute_s, roofline_s, transfer_s
 from omnizip_cost.latency.kernels.shapes import Floats
 
-SHARPNESS = 2.0
-"""How the two sides of a roofline join: at the ridge, time is 2^(1/2) of either side."""
-
 BUSY = 0.4
-"""Efficiency below which time is mostly waiting, which goes with no rate; of 0, 0.2, 0.4 and 0.7
-the one with the least errors where measured devices lend to each other."""
+"""Share of the roofline below which time is mostly waiting, which goes with no rate."""
+MULTIPLYING = 0.5
+"""Share of its peak at which a kernel multiplies while that is what it waits for."""
+MOVING = 1.0
+"""Share of the bandwidth at which it moves bytes while that is what it waits for."""
+# Chosen where measured devices lend to each other (analysis/kernel_lending.py), among
+# BUSY 0, 0.2, 0.4, 0.7; MULTIPLYING 0.4, 0.5, 0.6, 0.8; MOVING 0.8, 0.9, 1.0, 1.15.
 
 
 def borrowed_s(
@@ -26,12 +28,13 @@ def borrowed_s(
     lent_s: Floats,
     launch_s: float,
 ) -> Floats:
-    """Return seconds on ``device`` with the lender's efficiency at the same shape.
+    """Return seconds on ``device`` at the lender's efficiency for the same shape.
 
-    The lender's smooth roofline (FLOPs at the peak, bytes at the bandwidth) over its time less its
-    launch floor is its efficiency; ``device`` gets the same efficiency of its own roofline, and
-    the same launch floor. A slower device is not slower in all: where the lender was idle for most
-    of its time, the idle part stays as it is. Never below the plain roofline of ``device``.
+    The lender's time less its launch floor is stretched by the quotient of the rates: all of it
+    by the smaller of the two quotients (peak and bandwidth), and as much of it as the side with
+    the larger quotient can be responsible for by the larger. Where the device is slower in both,
+    time that the lender spent waiting stays as it is. Never below the plain roofline of
+    ``device``. Every term grows with the work, so more work never takes less time.
 
     Parameters
     ----------
@@ -41,15 +44,14 @@ def borrowed_s(
         The lender's seconds at the least shape.
     """
     work = np.maximum(lent_s - launch_s, 0.0)
-    lender_s = _joined(lender, op, shape)
-    slower = _joined(device, op, shape) / lender_s - 1
-    busy = np.where(slower > 0, np.minimum(work, lender_s / BUSY), work)
-    seconds: Floats = np.maximum(launch_s + work + busy * slower, roofline_s(device, op, shape))
-    return seconds
-
-
-def _joined(device: Device, op: str, shape: Mapping[str, Floats]) -> Floats:
-    """Roofline without a corner: near the larger side, more where both are alike."""
-    sides = compute_s(device, op, shape), transfer_s(device, op, shape)
-    joined: Floats = (sides[0] ** SHARPNESS + sides[1] ** SHARPNESS) ** (1 / SHARPNESS)
-    return joined
+    multiplying, moving = compute_s(lender, op, shape), transfer_s(lender, op, shape)
+    by_peak = lender.peak("bf16") / device.peak("bf16")
+    by_bandwidth = lender.bandwidth_bytes_per_s / device.bandwidth_bytes_per_s
+    least, most = sorted((by_peak, by_bandwidth))
+    most_of = multiplying / MULTIPLYING if by_peak > by_bandwidth else moving / MOVING
+    busy = work if least < 1 else np.minimum(work, np.hypot(multiplying, moving) / BUSY)
+    seconds: Floats = (
+        launch_s + work + (least - 1) * busy + (most - least) * np.minimum(work, most_of)
+    )
+    longer: Floats = np.maximum(seconds, roofline_s(device, op, shape))
+    return longer
