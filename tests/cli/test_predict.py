@@ -136,7 +136,7 @@ def test_what_kernel_times_rest_on_is_said(capsys: Capture) -> None:
     out = _out(capsys, *MODEL, "--device", "h100-sxm,rtx-a6000", "--tokens", "300")
     said = "with median errors where left out"
     assert f"Kernel times of h100-sxm, {said}: measured there, products " in out
-    assert f"Kernel times of rtx-a6000, {said}: efficiency borrowed from l40s, products " in out
+    assert f"Kernel times of rtx-a6000, {said}: efficiency borrowed from a100-sxm, products " in out
     assert "Host: 12 us an operator, assumed; `calibrate` measures it." in out
     assert "h100-sxm, hf-sdpa: Full tokens: " in out
 
