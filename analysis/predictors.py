@@ -28,7 +28,9 @@ from pathlib import Path
 
 import predictors_aiconfigurator as aiconfigurator
 from predictors_kernels import (
+    SPLITS,
     interpolation_errors,
+    our_errors,
     records_of,
     roofline_errors,
     stated_errors,
@@ -39,15 +41,17 @@ from predictors_speedups import DEVICES, MODELS, speedups
 from predictors_tables import KernelError, error_table, published_table, speedup_table
 
 from omnizip_cost.errors import OmnizipCostError
+from omnizip_cost.latency.kernels.shapes import DIMENSIONS
 from omnizip_cost.profiling.environment import environment_record
 from omnizip_cost.results.tables import atomic_write_bytes, write_table
 
 CROSSVAL = Path(__file__).parent / "measurements" / "kernel-crossval" / "kernel_crossval.csv"
-"""Errors of our own kernel times on records left out; analysis/kernel_crossval.py writes it."""
+"""Errors of our own kernel times; analysis/kernel_crossval.py writes them."""
 
 
 def kernel_errors(records: Path, crossval: Path) -> Iterator[KernelError]:
-    """Errors on records left out: roofline, AIConfigurator, ours."""
+    """Errors on records left out: ours, AIConfigurator, roofline."""
+    yield from our_errors(crossval)
     for device in DEVICES:
         own = records_of(records, device)
         yield from roofline_errors(own, device)
@@ -83,18 +87,18 @@ def main(options: argparse.Namespace) -> int:
         print(aiconfigurator.missing(), file=sys.stderr)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        rows = list(speedups())
-        measured = list(published_ratios())
-        write_table(rows, out / "predictors.csv")
-        write_table(measured, out / "published.csv")
-        for model in MODELS:
-            for phase in (PREFILL, DECODE):
-                print(speedup_table(rows, model, phase), end="\n\n")
-        print(published_table(measured))
         if options.records is not None:
             errors = sorted(kernel_errors(options.records, options.crossval), key=_order)
             write_table(errors, out / "kernel_errors.csv")
-            print(f"\n{error_table(errors)}")
+            print(error_table(errors), end="\n\n")
+        rows = list(speedups())
+        write_table(rows, out / "predictors.csv")
+        for model in MODELS:
+            for phase in (PREFILL, DECODE):
+                print(speedup_table(rows, model, phase), end="\n\n")
+        measured = list(published_ratios())
+        write_table(measured, out / "published.csv")
+        print(published_table(measured))
         save_environment(out)
     except OSError as error:
         print(f"{out}: cannot be made: {error.strerror}", file=sys.stderr)
@@ -105,8 +109,12 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def _order(row: KernelError) -> tuple[str, str]:
-    return row.op, row.left_out
+def _order(row: KernelError) -> tuple[int, int, int]:
+    """Operators, ways of leaving out and devices in the order in which they are listed here."""
+    ways = list(SPLITS.values())
+    way = ways.index(row.left_out) if row.left_out in ways else len(ways)
+    device = DEVICES.index(row.device) if row.device else len(DEVICES)
+    return list(DIMENSIONS).index(row.op), way, device
 
 
 if __name__ == "__main__":

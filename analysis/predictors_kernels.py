@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from kernel_crossval_folds import FOLDS, folds
 from predictors_interpolation import interpolated_ms
 from predictors_tables import KernelError
 
@@ -28,14 +29,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-LEAST_ROWS, LEAST_SIDE, LEAST_TOKENS = 64, 512, 256
+LEAST_ROWS, LEAST_SIDE = 64, 512
+LEAST_TOKENS = 255
+"""In decode a record's cache holds a token fewer than a round number."""
 STATED = {"gemm": 0.0487, "prefill_attention": 0.020, "decode_attention": 0.011}
 """Leave-one-out medians of AIConfigurator on its own records, all devices together, as stated
 with the records given to this project."""
-FOLDS = 5
-GROUPS = {"rows": (), "(n, k) pairs": ("n", "k"), "values of n": ("n",), "values of k": ("k",),
-          "values of m": ("m",)}  # fmt: skip
-"""How records are left out: one in five of the rows, or of the values of these columns."""
+SPLITS = {"rows": "rows", "pairs": "(n, k) pairs", "n": "values of n", "k": "values of k",
+          "m": "values of m", "heads": "head counts", "seq": "lengths"}  # fmt: skip
+"""What ways of leaving records out are called here, by the cross-validation's names."""
+TOGETHER = {"rows": (), "pairs": ("n", "k"), "n": ("n",), "k": ("k",), "m": ("m",)}
+"""How records are left out: in five parts of the rows, or of the values of these columns."""
 
 
 def records_of(folder: Path, device: str) -> pd.DataFrame:
@@ -68,23 +72,36 @@ def interpolation_errors(records: pd.DataFrame, device: str) -> Iterator[KernelE
     text = require_thinker(oz.load_spec("qwen2.5-omni-7b")).text
     products = records[records["op"] == "gemm"].reset_index(drop=True)
     wanted = judged(products, "gemm").index
-    for name, columns in GROUPS.items():
-        fold = folds(products, columns)
+    sides = {name: products[name].to_numpy(np.float64) for name in DIMENSIONS["gemm"]}
+    for split, together in TOGETHER.items():
+        fold = folds(sides, together)
         predicted_ms = np.full(len(products), np.nan)
         for number in range(FOLDS):
             asked = products.index[(fold == number) & products.index.isin(wanted)]
             known = products[fold != number]
             predicted_ms[asked] = interpolated_ms(text, device, known, products.loc[asked])
-        yield _errors("AIConfigurator's interpolation", device, "gemm", name,
+        yield _errors("AIConfigurator's interpolation", device, "gemm", SPLITS[split],
                       predicted_ms[wanted], products.loc[wanted],
                       "aiconfigurator-core on these records alone")  # fmt: skip
 
 
-def folds(records: pd.DataFrame, columns: tuple[str, ...]) -> NDArray[np.int64]:
-    """Number of the fold of each record: whole groups of equal values, or single rows."""
-    groups = records.groupby(list(columns)).ngroup() if columns else np.arange(len(records))
-    order = np.random.default_rng(0).permutation(int(np.max(groups)) + 1)
-    return np.asarray(order[np.asarray(groups)] % FOLDS)
+def our_errors(crossval: Path) -> Iterator[KernelError]:
+    """Errors of our own kernel times, as analysis/kernel_crossval.py wrote them."""
+    for row in read_table(crossval).to_dict("records"):
+        if np.isnan(row["target"]):
+            continue  # sizes that are not judged
+        yield KernelError(
+            predictor="ours",
+            device=row["device"],
+            op=row["op"],
+            left_out=SPLITS[row["split"]],
+            records=int(row["records"]),
+            median=row["median"],
+            p90=row["p90"],
+            bias=None,
+            target=row["target"],
+            source=f"{crossval.parent.name}/{crossval.name}",
+        )
 
 
 def stated_errors() -> Iterator[KernelError]:
@@ -99,6 +116,7 @@ def stated_errors() -> Iterator[KernelError]:
             median=median,
             p90=None,
             bias=None,
+            target=None,
             source="stated with the records; its answers on the records themselves are look-ups",
         )
 
@@ -123,5 +141,6 @@ def _errors(
         median=float(np.median(error)),
         p90=float(np.quantile(error, 0.9)),
         bias=float(np.median(ratio) - 1),
+        target=None,
         source=source,
     )

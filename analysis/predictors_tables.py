@@ -51,6 +51,8 @@ class KernelError(FlatRow):
     p90: float | None
     bias: float | None
     """Median of predicted over measured, less one."""
+    target: float | None
+    """What this project set itself for the median; None elsewhere."""
     source: str
 
 

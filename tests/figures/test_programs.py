@@ -46,6 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(read_table(COUNTERS), place / "counters.csv")
     predicted = read_table(PREDICTORS)
     write_table(predicted[predicted["retained"] == 0.5], place / "predictors.csv")
+    off = read_table(PREDICTORS.with_name("kernel_errors.csv"))
+    write_table(off[off["device"] == "h100-sxm"], place / "kernel_errors.csv")
     parts, held = memory_tables()
     write_table(parts, place / "memory.csv")
     write_table(held, place / "memory_limits.csv")
