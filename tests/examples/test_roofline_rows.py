@@ -55,3 +55,21 @@ def test_no_point_stands_above_its_roof_and_shares_add_up(rows: list[Any]) -> No
         own = [row for row in rows if row.phase == phase]
         assert sum(row.share for row in own if row.method == "full") == pytest.approx(1)
         assert sum(row.share for row in own if row.method != "full") < 1
+
+
+def test_the_committed_table_is_what_the_program_makes_today() -> None:
+    """Else `python analysis/roofline.py --out analysis/measurements/roofline` makes it again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ANALYSIS)
+        import roofline
+
+        today = [dict(row) for row in roofline.roofline(
+            roofline.MODEL, roofline.DEVICES, roofline.PAPER_TOKENS, roofline.RETAINED
+        )]  # fmt: skip
+    stored = read_table(COMMITTED).to_dict("records")
+    names = ("device", "phase", "label", "operator")
+    assert [[row[name] for name in names] for row in stored] == [
+        [row[name] for name in names] for row in today
+    ]
+    for name in ("flop_per_byte", "seconds", "share"):
+        assert [row[name] for row in stored] == pytest.approx([row[name] for row in today])
