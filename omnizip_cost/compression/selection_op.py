@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from omnizip_cost.errors import InvalidValueError
 
@@ -21,11 +21,14 @@ class SelectionOp:
     """Read and written in large tensors."""
     kernels: int = 0
     """Operators that torch dispatches to the device, views apart; each is at least one launch."""
+    in_rows_dtype: bool = False
+    """Whether its products are computed in the dtype of the model's rows; else in float32."""
 
     def __post_init__(self) -> None:
-        for item in fields(self)[1:]:
-            value = getattr(self, item.name)
+        owner = f"selection step {self.name!r}"
+        for name in ("multiply_adds", "unseen_flops", "bytes_moved", "kernels"):
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise InvalidValueError(
-                    f"selection step {self.name!r}", item.name, "a whole number, 0 or more", value
-                )
+                raise InvalidValueError(owner, name, "a whole number, 0 or more", value)
+        if not isinstance(self.in_rows_dtype, bool):
+            raise InvalidValueError(owner, "in_rows_dtype", "true or false", self.in_rows_dtype)

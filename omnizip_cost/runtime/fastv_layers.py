@@ -30,10 +30,10 @@ def last_token_attention(
     """Attention that the last token pays to every token, per head.
 
     Fused attention kernels do not hand out weights. ``materialised`` computes the whole causal
-    h x n x n matrix as the published variant does: with a softmax in float32 its peak is 8 bytes
-    per element, 8·h·n^2, in bfloat16 as in float32 (10 where softmax first makes a float32 copy,
-    as on a CPU). ``last-query`` computes the one row that is used. Both agree up to the rounding
-    of the product.
+    h x n x n matrix as the published variant does. With a softmax in float32 its peak is 10 bytes
+    per element, 10·h·n^2, in bfloat16, on CUDA as on a CPU, since torch first copies the scores to
+    float32; it is 8 in float32, and in float16 on CUDA, where no copy is made. ``last-query``
+    computes the one row that is used. Both agree up to the rounding of the product.
 
     Parameters
     ----------

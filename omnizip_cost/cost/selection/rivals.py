@@ -69,5 +69,6 @@ def fastv_steps(prompt: PlannedPrompt) -> Iterator[SelectionOp]:
         unseen_flops=5 * weights,
         bytes_moved=w * (n * kv + 2 * n * q + queries * q) + each * weights + 4 * n * n * whole,
         kernels=5 + 2 * prompt.half + 3 * whole,
+        in_rows_dtype=True,
     )
     yield SelectionOp(name="ranking", bytes_moved=2 * w * text.heads * n, kernels=11 + prompt.half)
