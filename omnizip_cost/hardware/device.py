@@ -111,7 +111,7 @@ class Device:
     @property
     def asynchronous(self) -> bool:
         """Whether the host goes on while the device works: true of all but a CPU."""
-        return self.architecture != CPU
+        return self.architecture.strip().upper() != CPU
 
     @property
     def usable_bytes(self) -> int:

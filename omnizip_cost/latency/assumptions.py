@@ -77,8 +77,9 @@ def launch_floor(device: Device) -> Assumed:
     name = _relative(device)
     floors = tuple(_FLOORS.values())
     value = _FLOORS.get(name, max(floors))
+    whose = name if name in _FLOORS else "any measured device, the longest of them"
     return Assumed(
-        value=value, low=min(floors), high=2 * value, source=f"shortest measured GEMM of {name}"
+        value=value, low=min(floors), high=2 * value, source=f"shortest measured GEMM of {whose}"
     )
 
 
@@ -90,7 +91,11 @@ def stream_share(device: Device) -> Assumed:
     if not device.asynchronous:
         return Assumed(value=1.0, low=0.7, high=1.3, source="bandwidth measured by copying")
     name = _relative(device)
-    value, low, high = _STREAMS.get(name, _OTHER_STREAM)
+    if name not in _STREAMS:
+        value, low, high = _OTHER_STREAM
+        source = "reading of weights on the measured devices, their median and span"
+        return Assumed(value=value, low=low, high=high, source=source)
+    value, low, high = _STREAMS[name]
     lent = name != device.name
     margin = 0.05 if lent else 0.02
     return Assumed(

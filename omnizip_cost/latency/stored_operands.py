@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from omnizip_cost.cost.executed import Attention, ExecutedOp, Gemm, Shape
 from omnizip_cost.hardware.device import Device
+from omnizip_cost.latency.kernels.roofline import tabled_peak
 from omnizip_cost.latency.schemes import ROWS_UNPACKED_INSIDE, Scheme
 from omnizip_cost.units import BYTES_PER_ELEMENT
 
@@ -53,7 +54,7 @@ def least_in_bf16(device: Device, shape: Shape) -> Least:
     """Least seconds of the kernel as it was measured."""
     flops = 2 * shape.multiply_adds
     moved = _HALF * sum(operands(shape))
-    return Least(flops / device.peak("bf16"), moved / device.bandwidth_bytes_per_s)
+    return Least(flops / tabled_peak(device), moved / device.bandwidth_bytes_per_s)
 
 
 def least(device: Device, scheme: Scheme, op: ExecutedOp, shape: Shape) -> Least:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from omnizip_cost.errors import InvalidValueError, OptionsError, UnknownNameError
 from omnizip_cost.hardware import bundled_devices, load_device
 from omnizip_cost.hardware.load import EXAMPLE
+from omnizip_cost.latency.assumptions import launch_floor, stream_share
 from omnizip_cost.latency.kernels import (
     OPS,
     kernel_latency_ms,
@@ -29,6 +31,7 @@ DECODE = {"batch": 2, "seq": 9_000, "heads": 28, "kv_heads": 4, "head_dim": 128}
     ("op", "dims", "error", "words"),
     [
         ("gem", SQUARE, UnknownNameError, "unknown kernel 'gem': did you mean gemm"),
+        (["gemm"], SQUARE, UnknownNameError, "unknown kernel"),
         ("gemm", {"m": 1, "n": 2}, OptionsError, "gemm: k must be given; it takes m, n, k"),
         ("gemm", {**SQUARE, "q": 1}, UnknownNameError, "unknown dimension of gemm 'q'"),
         ("gemm", {**SQUARE, "m": 0}, InvalidValueError, "gemm: m must be a count from 1"),
@@ -50,7 +53,7 @@ DECODE = {"batch": 2, "seq": 9_000, "heads": 28, "kv_heads": 4, "head_dim": 128}
     ],
 )
 def test_what_is_wrong_is_said(
-    op: str, dims: dict[str, object], error: type[Exception], words: str
+    op: Any, dims: dict[str, object], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         kernel_latency_ms("h100-sxm", op, **dims)
@@ -124,6 +127,11 @@ def test_a_card_of_ones_own_borrows_and_a_processor_gets_the_roofline(tmp_path: 
     assert kernel_uncertainty(processor, "gemm").borrowed_from is None
     assert "plain roofline" in kernel_uncertainty(processor, "gemm").source
     assert kernel_latency_s(processor, "gemm", **SQUARE) == least
+    assert "measured devices" in stream_share(processor).source
+    assert "any measured device" in launch_floor(processor).source
+    lower = replace(card, architecture="ampere")
+    assert kernel_latency_s(lower, "gemm", **SQUARE) == kernel_latency_s(card, "gemm", **SQUARE)
+    assert not replace(card, architecture="cpu").asynchronous
 
 
 def test_a_record_that_borrows_a_name_is_not_taken_for_the_measured_device() -> None:

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from omnizip_cost.hardware.device import Device
-from omnizip_cost.latency.kernels.roofline import compute_s, roofline_s, transfer_s
+from omnizip_cost.latency.kernels.roofline import (
+    compute_s,
+    roofline_s,
+    tabled_peak,
+    transfer_s,
+)
 from omnizip_cost.latency.kernels.shapes import Floats
 
 BUSY = 0.4
@@ -45,7 +50,7 @@ def borrowed_s(
     """
     work = np.maximum(lent_s - launch_s, 0.0)
     multiplying, moving = compute_s(lender, op, shape), transfer_s(lender, op, shape)
-    by_peak = lender.peak("bf16") / device.peak("bf16")
+    by_peak = tabled_peak(lender) / tabled_peak(device)
     by_bandwidth = lender.bandwidth_bytes_per_s / device.bandwidth_bytes_per_s
     least, most = sorted((by_peak, by_bandwidth))
     most_of = multiplying / MULTIPLYING if by_peak > by_bandwidth else moving / MOVING

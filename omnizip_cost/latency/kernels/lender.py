@@ -40,7 +40,9 @@ def lender_of(device: Device) -> Lender | None:
         return None
     known = _lenders()
     own = known["device"] if bundled_devices().get(device.name) == device else {}
-    found = own.get(device.name) or known["architecture"].get(device.architecture)
+    found = own.get(device.name) or known["architecture"].get(
+        device.architecture.strip().capitalize()
+    )
     if found is None:
         return None
     return Lender(device=found["lender"], kin=found["kin"], why=found["why"])

@@ -13,6 +13,23 @@ from omnizip_cost.units import BYTES_PER_ELEMENT
 WIDTH = BYTES_PER_ELEMENT["bfloat16"]
 
 
+TABLED = ("bf16", "fp16", "fp32")
+"""Kernels were timed in bf16, which every measured device multiplies as fast as fp16. A card that
+states no bf16 peak, as those before Ampere, is held to the next of these that it states."""
+
+
+def tabled_peak(device: Device) -> int:
+    """Dense peak, in FLOP/s, that stands for the kernels' own dtype.
+
+    Raises
+    ------
+    UnknownNameError
+        The device states none of :data:`TABLED`.
+    """
+    stated = (name for name in TABLED if name in device.peak_flop_per_s)
+    return device.peak(next(stated, TABLED[0]))
+
+
 def kernel_flops(op: str, shape: Mapping[str, Floats]) -> Floats:
     """FLOPs of one kernel, 2 per multiply-add; of causal attention, the pairs that count.
 
@@ -44,8 +61,8 @@ def kernel_bytes(op: str, shape: Mapping[str, Floats]) -> Floats:
 
 
 def compute_s(device: Device, op: str, shape: Mapping[str, Floats]) -> Floats:
-    """Seconds at the dense bf16 peak."""
-    return kernel_flops(op, shape) / device.peak("bf16")
+    """Seconds at the dense peak of :func:`tabled_peak`."""
+    return kernel_flops(op, shape) / tabled_peak(device)
 
 
 def transfer_s(device: Device, op: str, shape: Mapping[str, Floats]) -> Floats:

@@ -59,7 +59,7 @@ def checked_shape(op: str, dims: Mapping[str, object]) -> dict[str, Floats]:
     >>> checked_shape("gemm", {"m": [1, 2], "n": 8, "k": 4})["n"]
     array([8., 8.])
     """
-    if op not in DIMENSIONS:
+    if not isinstance(op, str) or op not in DIMENSIONS:
         raise UnknownNameError("kernel", str(op), DIMENSIONS)
     names = DIMENSIONS[op]
     for name in dims:
