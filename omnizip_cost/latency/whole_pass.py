@@ -85,7 +85,8 @@ def predict(
     UnknownNameError
         No such device or backend, or the device has no peak for the format.
     InvalidValueError
-        A format or a number of steps that cannot be, or a plan that leaves a layer no token.
+        A format or a number of steps that cannot be, a plan that leaves a layer no token, or a
+        calibration of another device.
     """
     engine = require_backend(backend)
     card = device if isinstance(device, Device) else load_device(device)
@@ -93,6 +94,7 @@ def predict(
     _require_tokens(plan)
     scheme = Scheme.of(Formats.of(dtype, weight_dtype, cache_dtype), card)
     measured = calibration or Calibration.none()
+    _require_own(measured, card)
     machine = Machine.of(card, scheme, measured)
     listed = _listed(spec, plan, engine, scheme.formats, decode, workload)
     by_stage: dict[str, list[TimedOp]] = {name: [] for name in STAGES}
@@ -147,6 +149,14 @@ def _require_steps(decode: object) -> None:
     if not whole or not 0 <= decode <= MOST_STEPS:  # type: ignore[operator]
         raise InvalidValueError(
             "predict", "decode", f"a whole number from 0 to {MOST_STEPS:,}", decode
+        )
+
+
+def _require_own(calibration: Calibration, card: Device) -> None:
+    """Refuse numbers that were fitted on another device; those given by hand go with any."""
+    if calibration.fit is not None and calibration.fit.device != card.name:
+        raise InvalidValueError(
+            "predict", "calibration", f"one of {card.name}", f"one of {calibration.fit.device}"
         )
 
 

@@ -21,6 +21,7 @@ from omnizip_cost.latency import (
     prediction_row,
     speedup,
 )
+from omnizip_cost.latency.calibration import Fit
 from omnizip_cost.latency.kernels import kernel_latency_s
 from omnizip_cost.latency.schemes import UNPACKING_SHARE, Scheme
 from omnizip_cost.specs import spec_from_config, weights_read_per_pass
@@ -149,6 +150,12 @@ def test_fastv_pays_for_the_attention_that_it_writes_down() -> None:
     written, last = (one.seconds("selection") for one in forms)
     assert written > 3 * last > 0
     assert forms[0].prefill_s == forms[1].prefill_s
+    for dtype in ("bf16", "fp32"):
+        found = _of(CLIP, "fastv", retained=0.5, fastv_form="materialised", dtype=dtype)
+        (attended,) = [op for op in found.ops if op.module == "attention of the last token"]
+        pairs = 28 * CLIP.tokens**2  # products in the model's own dtype, softmax in float32
+        product_s = 2 * 128 * pairs / H100.peak(dtype)
+        assert attended.compute_s == pytest.approx(product_s + 5 * pairs / H100.peak("fp32"))
 
 
 @pytest.mark.parametrize(
@@ -262,6 +269,44 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(error, match=words):
         _of(**passed)
+
+
+def test_a_calibration_of_another_device_is_refused() -> None:
+    fit = Fit(
+        device="l40s",
+        models=(),
+        created_utc="",
+        versions={},
+        environments=(),
+        rows_used=1,
+        rows_held_out=0,
+        held_out_rule="",
+        cells_used=(),
+        cells_held_out=(),
+        median_error_used=0.0,
+        worst_error_used=0.0,
+        median_error_held_out=None,
+        worst_error_held_out=None,
+        estimates=(),
+        correlations={},
+    )
+    theirs = Calibration(gemm=0.5, fit=fit)
+    with pytest.raises(InvalidValueError, match="calibration must be one of h100-sxm, got 'one of"):
+        _of(calibration=theirs)
+    assert _of(device="l40s", calibration=theirs).prefill_s > _of(device="l40s").prefill_s
+
+
+def test_a_card_without_bf16_is_predicted_in_what_it_has() -> None:
+    volta = replace(
+        H100, name="volta", architecture="Volta", peak_flop_per_s={"fp16": 10**14, "fp32": 10**13}
+    )
+    for dtype in ("fp16", "fp32"):
+        found = _of(device=volta, dtype=dtype)
+        products = [op for op in found.ops if op.kernel == "gemm" and op.stage == "prefill"]
+        least = sum(op.flops for op in products) / volta.peak(dtype)
+        assert sum(op.seconds for op in products) == pytest.approx(least, rel=0.05)
+    with pytest.raises(UnknownNameError, match=r"dtype of volta 'bf16'.*fp16"):
+        _of(device=volta)
 
 
 def test_a_plan_that_leaves_nothing_cannot_run() -> None:
