@@ -72,9 +72,10 @@ def test_fewer_bytes_than_are_counted_need_an_assumption() -> None:
 def test_one_token_more_does_not_fit(device: str, method: str, retained: float | None) -> None:
     spec, usable = oz.load_spec(SEVEN), load_device(device).usable_bytes
     longest = longest_that_fits(spec, usable, method, retained=retained)
-    if longest == 250_000:
-        return
     assert _peak(SEVEN, method, longest, retained) <= usable
+    if longest == 250_000:
+        assert method == "omnizip" and device != "l4"  # all that are looked at
+        return
     assert _peak(SEVEN, method, longest + 1, retained) > usable
 
 
