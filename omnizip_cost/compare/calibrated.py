@@ -7,13 +7,13 @@ are told apart throughout.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, replace
+from statistics import median, quantiles
 
 from omnizip_cost.compare.predicted import predicted_row
-from omnizip_cost.compare.reported_devices import reported_name
+from omnizip_cost.compare.reported_devices import require_measured_on
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.hardware import Device, bundled_devices
+from omnizip_cost.hardware import Device
 from omnizip_cost.latency import Calibration, Prediction
 from omnizip_cost.latency.assumptions import host_seconds, launch_floor
 from omnizip_cost.latency.calibration import PARAMETERS, Fit
@@ -99,7 +99,8 @@ def calibrate(
     InvalidValueError
         Nothing that can be fitted, a row without a spec, or too few rows.
     """
-    _require_same(device, [row.device for row in measured] + [row.device for row in micro])
+    names = [row.device for row in measured] + [row.device for row in micro]
+    require_measured_on("calibrate", device, names)
     stages = list(_stages(measured, specs, device))
     fitted = [one for one in stages if one.row.stage in FITTED_STAGES]
     terms = [one.terms for one in fitted]
@@ -126,6 +127,14 @@ def calibrate(
         versions=versions or {},
         created_utc=created_utc,
     )
+    parts = {
+        id(one): "held out" if out else "fitted" for one, out in zip(fitted, away, strict=False)
+    }
+    seconds = _seconds([one.terms for one in stages], result)
+    rows = tuple(
+        _row(one, parts.get(id(one), "not fitted"), predicted_s)
+        for one, predicted_s in zip(stages, seconds, strict=True)
+    )
     told = {one.name: None if one.held else one.value for one in result.estimates}
     calibration = Calibration(
         **{
@@ -135,29 +144,21 @@ def calibrate(
         launch_s=told["launch_s"],
         host_s=told["host_s"],
         **preprocessing(micro),
-        fit=record,
-    )
-    parts = {
-        id(one): "held out" if out else "fitted" for one, out in zip(fitted, away, strict=False)
-    }
-    seconds = _seconds([one.terms for one in stages], result)
-    rows = tuple(
-        _row(one, parts.get(id(one), "not fitted"), predicted_s)
-        for one, predicted_s in zip(stages, seconds, strict=True)
+        fit=replace(record, errors_not_fitted=_not_fitted(rows)),
     )
     return Calibrated(calibration=calibration, rows=rows)
 
 
-def _require_same(device: Device, names: Iterable[str]) -> None:
-    """Refuse rows of a CPU for a GPU, of a GPU for a CPU, and of one known card for another."""
-    for name in dict.fromkeys(names):
-        known = reported_name(name)
-        own_kind = (name == "cpu") != device.asynchronous
-        other_card = device.name in bundled_devices() and known not in (None, device.name)
-        if not own_kind or other_card:
-            raise InvalidValueError(
-                "calibrate", "device", f"the one the rows were measured on ({name})", device.name
-            )
+def _not_fitted(rows: Sequence[CalibratedRow]) -> dict[str, float]:
+    """Error that nine in ten rows of each stage without a fit stay within."""
+    sizes: dict[str, list[float]] = {}
+    for row in rows:
+        if row.part == "not fitted":
+            sizes.setdefault(row.stage, []).append(abs(row.error))
+    return {
+        stage: quantiles(found, n=10, method="inclusive")[-1] if len(found) > 1 else found[0]
+        for stage, found in sizes.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

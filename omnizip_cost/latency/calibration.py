@@ -8,7 +8,7 @@ operators and never a single one, so that rows of a few configurations speak for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Self
@@ -136,6 +136,9 @@ class Fit:
     estimates: tuple[Estimate, ...]
     correlations: Mapping[str, float]
     """Of the errors of two fitted parameters, under "first second"."""
+    errors_not_fitted: Mapping[str, float] = field(default_factory=dict)
+    """Of stages that no fit looks at: the size of error that nine in ten of their rows stay within,
+    predicted with what the fitted stages told."""
 
     @property
     def on_bound(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ FORMAT = 1
 _COUNTS = ("rows_used", "rows_held_out")
 _SHARES = ("median_error_used", "worst_error_used", "median_error_held_out", "worst_error_held_out")
 _LISTS = ("models", "environments", "cells_used", "cells_held_out")
-_TABLES = ("versions", "correlations")
+_TABLES = ("versions", "correlations", "errors_not_fitted")
 _ABSENT = ("median_error_held_out", "worst_error_held_out")
 """Left out of the file where nothing was held out."""
 
@@ -132,10 +132,10 @@ def _fit(path: Path, table: Mapping[str, Any]) -> Fit:
 
 
 def _inner(path: Path, name: str, value: object) -> dict[str, Any]:
-    """Texts of ``versions``, numbers of ``correlations``."""
+    """Texts of ``versions``, numbers of the others."""
     if not isinstance(value, dict):
         raise InputFileError(path, f"fit.{name} must be a table")
-    if name == "correlations":
+    if name != "versions":
         return {key: _number(path, f"fit.{name}.{key}", one) for key, one in value.items()}
     for key, one in value.items():
         if not isinstance(one, str):

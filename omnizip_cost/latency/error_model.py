@@ -21,7 +21,7 @@ length at unlike rates, even a ratio of two lengths is off, the more the further
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import hypot
 from types import MappingProxyType
 
@@ -72,6 +72,11 @@ class ErrorModel:
     host_high: float
     drift: float = 0.0
     """Of a lent efficiency with length (:data:`DRIFT`); 0 where the device was measured."""
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """Of stages that a calibration met and did not fit: in place of their classes' errors."""
+    host_s: float = 0.0
+    """Host seconds of an operator that those stages' errors hold for too: on a CPU, which adds
+    them."""
 
     @classmethod
     def of(cls, device: Device, calibration: Calibration) -> ErrorModel:
@@ -106,6 +111,8 @@ class ErrorModel:
             host_low=low,
             host_high=high,
             drift=DRIFT[lent.kin] if lent is not None and fit is None else 0.0,
+            stages={} if fit is None else fit.errors_not_fitted,
+            host_s=0.0 if device.asynchronous else calibration.host_s or host.value,
         )
 
     def parts(self, ops: Iterable[TimedOp]) -> dict[tuple[str, ...], float]:
@@ -115,6 +122,11 @@ class ErrorModel:
         """
         found: dict[tuple[str, ...], float] = {}
         for op in ops:
+            if op.stage in self.stages:
+                whole: tuple[str, ...] = (self.device, "stage", op.stage)
+                off = self.stages[op.stage] * (op.seconds + op.kernels * self.host_s)
+                found[whole] = found.get(whole, 0.0) + off
+                continue
             floored = op.kernel is None and op.launch_s >= op.seconds
             name = op.kernel or (FLOOR if floored else STREAM)
             causes: list[tuple[tuple[str, ...], float]] = [((self.device, name), self.shared[name])]

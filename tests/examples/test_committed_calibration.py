@@ -9,9 +9,13 @@ import pytest
 
 from omnizip_cost.cli.calibrate import read_rows
 from omnizip_cost.compare.calibrated import Calibrated, calibrate
+from omnizip_cost.compression import make_plan
 from omnizip_cost.hardware import load_device
+from omnizip_cost.latency import predict
 from omnizip_cost.latency.calibration_file import read_calibration
 from omnizip_cost.results import read_table
+from omnizip_cost.specs import load_spec
+from omnizip_cost.workload import workload
 
 FOLDER = Path(__file__).resolve().parents[2] / "analysis" / "measurements" / "cpu-calibration"
 
@@ -53,3 +57,28 @@ def test_the_committed_record_is_of_these_rows(found: Calibrated) -> None:
     assert record.fit.environments == found.calibration.fit.environments
     table = read_table(FOLDER / "predicted.csv")
     assert list(table["observed_s"]) == pytest.approx([row.observed_s for row in found.rows])
+
+
+def test_stages_that_were_not_fitted_carry_the_errors_they_were_seen_with(
+    found: Calibrated,
+) -> None:
+    """Encoders were predicted far worse than prefill, and their range must say so."""
+    fit = found.calibration.fit
+    assert fit is not None
+    errors = fit.errors_not_fitted
+    assert set(errors) == {"assembly", "audio_encoder", "vision_encoder", "selection"}
+    sizes = [abs(row.error) for row in found.rows if row.stage == "vision_encoder"]
+    assert sum(size <= errors["vision_encoder"] for size in sizes) >= 0.9 * len(sizes)
+    spec = load_spec("omni-tiny")
+    clip = workload(spec, seconds=10, pixels=(252, 448))
+    seen = predict(
+        spec,
+        make_plan("full", clip, spec),
+        load_device(FOLDER / "cpu.toml"),
+        workload=clip,
+        dtype="fp32",
+        calibration=found.calibration,
+    ).stage("vision_encoder")
+    assert seen is not None
+    assert seen.high_s > seen.seconds * (1 + errors["vision_encoder"])
+    assert seen.low_s < seen.seconds * (1 - errors["vision_encoder"])
