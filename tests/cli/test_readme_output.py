@@ -11,7 +11,7 @@ import pytest
 from omnizip_cost.cli.app import run
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-PURE = ("conventions", "flops", "derive", "audit")
+PURE = ("conventions", "flops", "derive", "audit", "predict")
 """Commands that need no file and measure nothing, so that their output never changes by itself."""
 
 BLOCKS = [
