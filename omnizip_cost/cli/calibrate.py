@@ -32,7 +32,7 @@ def calibrate_command(
     rows: Annotated[
         list[Path],
         typer.Argument(
-            metavar="ROWS...",
+            metavar="ROWS",
             help="Folders that `profile --out` filled, or tables of such rows; and the .micro.csv "
             "that `devices cpu --measure` writes: it adds preprocessing, and is fitted where it "
             "stands alone.",

@@ -46,7 +46,8 @@ def compare_command(
 
     Example: `omnizip-cost compare out/tiny --out out/tiny` (after `profile`'s example)
 
-    Example: `omnizip-cost compare out/h100 --explain --method omnizip`
+    Example: `omnizip-cost compare out/tiny --explain --device cpu.toml` (after the examples of
+    `devices` and `profile`)
     """
     from omnizip_cost.compare import compare
 
@@ -54,8 +55,10 @@ def compare_command(
     times.check()
     measured, specs = read_measurements(rows)
     compared = compare(measured, specs)
+    chosen = times.chosen(compared)
     found = times.predicted(measured, specs)
-    compared = found.beside(compared) if found else compared
+    if found is not None:
+        compared, chosen = found.beside(compared), found.beside(chosen)
     steps = found.waterfalls(times.timer) if found and times.explain else None
     if out is not None:
         from omnizip_cost.cli.publish import draw_figures, write_tables
@@ -67,8 +70,8 @@ def compare_command(
             from omnizip_cost.cli.explain import print_waterfalls
 
             print_waterfalls(steps)
-    elif not emit(times.chosen(compared), as_json=as_json, as_csv=as_csv):
-        print_compared(times.chosen(compared))
+    elif not emit(chosen, as_json=as_json, as_csv=as_csv):
+        print_compared(chosen)
 
 
 def measured_before(measured: Sequence[MeasurementRow], start_utc: str) -> list[str]:

@@ -272,7 +272,7 @@ def read_calibration(path: Path | None, cards: Sequence[Device]) -> Calibration 
     for card in cards:
         if found.fit is not None and found.fit.device != card.name:
             raise InvalidValueError(
-                "predict", "--calibration", f"one of {card.name}", f"one of {found.fit.device}"
+                "--calibration", "its device", f"{card.name}, which is asked for", found.fit.device
             )
     return found
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from omnizip_cost.errors import OptionsError
-from omnizip_cost.hardware import Device, load_device
+from omnizip_cost.errors import InvalidValueError, OptionsError
+from omnizip_cost.hardware import Device, bundled_devices, load_device
 from omnizip_cost.results import MeasurementRow
 
 REPORTED: Mapping[str, str] = MappingProxyType(
@@ -43,6 +43,8 @@ def reported_device(rows: Iterable[MeasurementRow], given: str | Device | None =
     ------
     OptionsError
         Rows of several devices, or of one whose reported name is not known.
+    InvalidValueError
+        Another kind of device than the rows were measured on, or another known card.
     UnknownNameError, InputFileError
         The given device is not known.
     """
@@ -52,7 +54,9 @@ def reported_device(rows: Iterable[MeasurementRow], given: str | Device | None =
             "predicting", f"rows of one device at a time, these are of {', '.join(names)}"
         )
     if given is not None:
-        return given if isinstance(given, Device) else load_device(given)
+        device = given if isinstance(given, Device) else load_device(given)
+        require_measured_on("predicting", device, names)
+        return device
     known = reported_name(names[0]) if names else None
     if known is None:
         which = names[0] if names else "no device"
@@ -63,6 +67,23 @@ def reported_device(rows: Iterable[MeasurementRow], given: str | Device | None =
             f"give --device NAME, or the TOML file of a device{here}",
         )
     return load_device(known)
+
+
+def require_measured_on(owner: str, device: Device, names: Iterable[str]) -> None:
+    """Refuse rows of a CPU for a GPU, of a GPU for a CPU, and of one known card for another.
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    for name in dict.fromkeys(names):
+        own_kind = (name == "cpu") != device.asynchronous
+        known = reported_name(name)
+        other_card = device.name in bundled_devices() and known not in (None, device.name)
+        if not own_kind or other_card:
+            raise InvalidValueError(
+                owner, "device", f"the one the rows were measured on ({name})", device.name
+            )
 
 
 def reported_name(reported: str) -> str | None:

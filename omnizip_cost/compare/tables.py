@@ -23,6 +23,9 @@ class StageRow(FlatRow):
     high_s: float | None
     weights: str
     device: str
+    dtype: str
+    attention: str
+    clip: str
     decode_steps: int
     status: str
 
@@ -60,6 +63,9 @@ def stage_rows(rows: Iterable[MeasurementRow]) -> list[StageRow]:
             high_s=row.high_s,
             weights=row.weights,
             device=row.device,
+            dtype=row.dtype,
+            attention=row.attention,
+            clip=row.clip,
             decode_steps=row.decode_steps,
             status=row.status,
         )

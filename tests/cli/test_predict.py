@@ -234,7 +234,8 @@ def test_a_calibration_of_another_device_is_refused(capsys: Capture, tmp_path: P
     path = write_calibration(Calibration(**found, fit=fit), tmp_path / "l40s.toml")
     assert run([*PAPER, "--calibration", str(path)]) == 2
     assert capsys.readouterr().err == (
-        "omnizip-cost: predict: --calibration must be one of rtx-a6000, got 'one of l40s'\n"
+        "omnizip-cost: --calibration: its device must be rtx-a6000, which is asked for, "
+        "got 'l40s'\n"
     )
 
 

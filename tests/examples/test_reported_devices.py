@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from planted_rows import planted
 import omnizip_cost as oz
 from omnizip_cost.compare import reported_device
 from omnizip_cost.compare.reported_devices import REPORTED
-from omnizip_cost.errors import OptionsError, UnknownNameError
+from omnizip_cost.errors import InvalidValueError, OptionsError, UnknownNameError
 from omnizip_cost.hardware import bundled_devices
 from omnizip_cost.results import MeasurementRow
 
@@ -44,9 +45,18 @@ def test_an_unknown_name_is_never_guessed(row: MeasurementRow) -> None:
             reported_device([replace(row, device=unknown)])
     with pytest.raises(OptionsError, match="devices cpu --measure"):
         reported_device([replace(row, device="cpu")])
-    assert reported_device([replace(row, device="cpu")], "l40s").name == "l40s"
+    assert reported_device([replace(row, device="Tesla T4")], "l4").name == "l4"
     with pytest.raises(UnknownNameError, match="did you mean"):
         reported_device([row], "l40")
+
+
+@pytest.mark.parametrize("measured", ["cpu", "NVIDIA H100 80GB HBM3"])
+def test_rows_are_not_predicted_on_what_they_were_not_measured_on(
+    row: MeasurementRow, measured: str
+) -> None:
+    refused = re.escape(f"the one the rows were measured on ({measured}), got 'l40s'")
+    with pytest.raises(InvalidValueError, match=refused):
+        reported_device([replace(row, device=measured)], "l40s")
 
 
 def test_rows_of_two_devices_are_not_predicted_together(row: MeasurementRow) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from figure_eyes import assert_tidy, bars, lines
 from invented_tables import stages_table
 from matplotlib.colors import to_hex
 
+from omnizip_cost.cli.compare import read_measurements
+from omnizip_cost.compare import stage_rows
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.plotting import draw_stages
 from omnizip_cost.plotting.canvas import notes_of
 from omnizip_cost.plotting.stages import time_unit
 from omnizip_cost.plotting.style import METHOD_COLOURS, SEGMENTS, tint
 from omnizip_cost.results import STAGES
+
+CAMPAIGN = Path(__file__).resolve().parents[2] / "analysis" / "measurements" / "cpu-calibration"
 
 
 def test_bar_lengths_are_the_tables_seconds_stage_by_stage() -> None:
@@ -146,4 +152,14 @@ def test_a_selection_too_thin_to_see_is_a_number_below(width: str) -> None:
     ) in notes
     (legend,) = fig.legends
     assert "selection" not in {entry.get_text() for entry in legend.get_texts()}
+    assert_tidy(fig)
+
+
+def test_rows_of_several_clips_have_a_panel_each() -> None:
+    """As `compare --out` draws them; the same configurations were measured on each."""
+    rows = stage_rows(read_measurements(CAMPAIGN)[0])
+    fig = draw_stages(pd.DataFrame([dict(row) for row in rows]))
+    clips = list(dict.fromkeys(row.clip for row in rows))
+    assert [ax.get_title(loc="left") for ax in fig.axes] == clips
+    assert len(clips) == 5
     assert_tidy(fig)
