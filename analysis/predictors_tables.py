@@ -44,7 +44,7 @@ class KernelError(FlatRow):
     device: str
     op: str
     left_out: str
-    """How records were left out; ``all``: nothing is fitted."""
+    """How records were left out; ``nothing fitted`` where nothing had to be."""
     records: int | None
     median: float
     """Absolute relative error."""

@@ -11,7 +11,7 @@ import psutil
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.hardware.device import CPU, Device, plain_dtype
 from omnizip_cost.results.micro import MicroRow
-from omnizip_cost.units import GIGA, MEBI, MEGA
+from omnizip_cost.units import MEBI, MEGA
 
 NAME = "cpu"
 """As in measured rows."""
@@ -83,11 +83,3 @@ def _notes(rows: list[MicroRow]) -> tuple[str, ...]:
         f"Other processes took part of the cores in {busy} of {len(rows)} measurements: "
         "measure again on a quiet machine.",
     )
-
-
-def summary(device: Device) -> str:
-    """Say in a line what was found."""
-    peaks = ", ".join(
-        f"{peak / GIGA:,.4g} GFLOP/s in {dtype}" for dtype, peak in device.peak_flop_per_s.items()
-    )
-    return f"{device.title}: {peaks}; {device.bandwidth_bytes_per_s / GIGA:,.3g} GB/s"
