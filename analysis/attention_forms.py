@@ -16,8 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from chips import Chip
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
+
+from omnizip_cost.units import KILO
 
 Floats = NDArray[np.float64]
 Records = Mapping[str, Floats]
@@ -25,40 +28,10 @@ Records = Mapping[str, Floats]
 
 WIDTH = 2
 """Bytes of a bf16 number."""
-MIB = 2.0**20
 
 KV_HEADS = np.array([1, 2, 4, 8, 16, 24, 32, 48, 64], float)
 """Counts of key heads that were measured; the cost of writing the cache is told for each."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Chip:
-    """What the forms need of a device; they only start from it, save for the multiprocessors."""
-
-    multiprocessors: int
-    peak_flop_per_s: float
-    bandwidth_bytes_per_s: float
-    l2_mib: float
-
-
-CHIPS = {
-    "h100-sxm": Chip(
-        multiprocessors=132, peak_flop_per_s=989.4e12, bandwidth_bytes_per_s=3.35e12, l2_mib=50
-    ),
-    "h200-sxm": Chip(
-        multiprocessors=132, peak_flop_per_s=989.4e12, bandwidth_bytes_per_s=4.8e12, l2_mib=50
-    ),
-    "a100-sxm": Chip(
-        multiprocessors=108, peak_flop_per_s=312e12, bandwidth_bytes_per_s=2.039e12, l2_mib=40
-    ),
-    "l40s": Chip(
-        multiprocessors=142, peak_flop_per_s=362.05e12, bandwidth_bytes_per_s=0.864e12, l2_mib=96
-    ),
-    "rtx-pro-6000": Chip(
-        multiprocessors=188, peak_flop_per_s=503.8e12, bandwidth_bytes_per_s=1.792e12, l2_mib=128
-    ),
-}
-"""NVIDIA's architecture whitepapers: H100 (table of GPU features), A100, Ada, RTX Blackwell PRO."""
 
 FEW = 1500
 """Records that a form is fitted to, evenly taken; a dozen numbers need no more."""
@@ -93,7 +66,7 @@ def _tiled(
     chip: Chip, head_dim: int, records: Records, rows: int, beside: int, causal: bool
 ) -> Form:
     """Launch + waves x (start of a tile + its keys), or the bytes, or the longest tile."""
-    flop_per_ms = 0.6 * chip.peak_flop_per_s / 1e3 / chip.multiprocessors
+    flop_per_ms = 0.6 * chip.peak_flop_per_s / KILO / chip.sms
     starts = {
         "launch_ms": 0.008,
         "tile_start_ms": 0.001,
@@ -108,7 +81,7 @@ def _tiled(
         launch, start, key, bytes_per_ms, longest = np.exp(numbers[:5])
         seq, lanes = records["seq"], records["batch"] * records["heads"]
         tiles = np.ceil(seq / rows)
-        waves = lanes * tiles / (chip.multiprocessors * beside)
+        waves = lanes * tiles / (chip.sms * beside)
         waves = waves + rounding * (np.ceil(waves) - waves)
         keys = seq / 2 + rows / 2 if causal else np.ceil(seq / 128) * 128
         busy = waves * (start + keys * key)
@@ -161,7 +134,7 @@ def decode_form(chip: Chip, head_dim: int, records: Records) -> Form:
     def core(records: Records, numbers: Floats) -> Floats:
         launch, memory, cache, holds, step = np.exp(numbers[:5])
         cached = records["batch"] * records["kv_heads"] * records["seq"] * head_dim * 2 * WIDTH
-        missed = 1 / (1 + (holds * chip.l2_mib * MIB / cached) ** 6)
+        missed = 1 / (1 + (holds * chip.cache_bytes / cached) ** 6)
         moved = cached * (missed / memory + (1 - missed) / cache)
         return launch + _either(moved, records["seq"] * step, 1.5)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from attention_blocks import Block, Floats, corner_weights, falling_no_faster, rising, solve
-from attention_forms import CHIPS, KV_HEADS, Records, decode_form, encoder_form, prefill_form
+from attention_forms import KV_HEADS, Records, decode_form, encoder_form, prefill_form
 from attention_store import Panels, complete, stored
+from chips import CHIPS, chip_of
 
 from omnizip_cost.latency.kernels.attention import DECODE_KV_HEADS
 from omnizip_cost.latency.kernels.panel import Grid, Panel
@@ -79,7 +80,7 @@ def fit_panel(device: str, op: str, head_dim: int, records: Records) -> Panel:
 
 
 def _encoder(device: str, head_dim: int, records: Records) -> Panel:
-    form = encoder_form(CHIPS[device], head_dim, records)
+    form = encoder_form(chip_of(device), head_dim, records)
     seq, lanes = lengths(records["seq"]), records["batch"] * records["heads"]
     axis = lanes_up_to(lanes.max())
     blocks = [
@@ -99,7 +100,7 @@ def _encoder(device: str, head_dim: int, records: Records) -> Panel:
 
 
 def _prefill(device: str, head_dim: int, records: Records) -> Panel:
-    form = prefill_form(CHIPS[device], head_dim, records)
+    form = prefill_form(chip_of(device), head_dim, records)
     seq, lanes = lengths(records["seq"]), records["batch"] * records["heads"]
     axis, tokens = lanes_up_to(lanes.max()), records["batch"] * records["seq"]
     share = records["heads"] / records["kv_heads"]
@@ -130,7 +131,7 @@ def _prefill(device: str, head_dim: int, records: Records) -> Panel:
 
 
 def _decode(device: str, head_dim: int, records: Records) -> Panel:
-    form = decode_form(CHIPS[device], head_dim, records)
+    form = decode_form(chip_of(device), head_dim, records)
     seq, heads, kv_heads = (records[name] for name in ("seq", "heads", "kv_heads"))
     lanes, share, rows = records["batch"] * kv_heads, heads / kv_heads, records["batch"] * heads
     axis, moved = np.unique(seq), 2.0 ** np.arange(0, 26, 0.25)

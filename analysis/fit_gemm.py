@@ -18,14 +18,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from fit_gemm_physics import Chip, Floats, fit_physics
+from chips import CHIPS, chip_of
+from fit_gemm_physics import Floats, fit_physics
 from fit_gemm_tables import fit_tables
 
 from omnizip_cost.hardware.load import load_device
 from omnizip_cost.latency.kernels import gemm
 from omnizip_cost.latency.kernels.gemm_physics import GemmPhysics
 from omnizip_cost.latency.kernels.gemm_table import GemmTables
-from omnizip_cost.units import MEBI, MILLI
+from omnizip_cost.units import MILLI
 
 DATA = Path(gemm.__file__).with_name("data")
 STEP = 0.0005
@@ -34,26 +35,6 @@ SOURCE = (
     "Measured kernel times of NVIDIA AIConfigurator (aiconfigurator-core 0.12.0, Apache-2.0, "
     "copyright NVIDIA CORPORATION & AFFILIATES), vLLM records, bf16; fitted by analysis/fit_gemm.py"
 )
-CHIPS = {
-    "h100-sxm": (132, 50, "NVIDIA H100 Tensor Core GPU Architecture whitepaper: SXM5"),
-    "h200-sxm": (132, 50, "NVIDIA H200: the GH100 of the H100 SXM5, whose whitepaper states both"),
-    "a100-sxm": (108, 40, "NVIDIA A100 Tensor Core GPU Architecture whitepaper"),
-    "l40s": (142, 96, "NVIDIA Ada GPU Architecture whitepaper: AD102; 142 of its 144 SMs"),
-    "rtx-pro-6000": (188, 128, "NVIDIA RTX Blackwell PRO GPU Architecture whitepaper: GB202"),
-}
-"""SMs, second-level cache in MiB, and who says so."""
-
-
-def chip_of(device: str) -> Chip:
-    """What the fit takes as given of a device."""
-    sms, cache_mib, _ = CHIPS[device]
-    known = load_device(device)
-    return Chip(
-        sms=sms,
-        cache_bytes=cache_mib * MEBI,
-        peak_flop_per_s=known.peak("bf16"),
-        bandwidth_bytes_per_s=known.bandwidth_bytes_per_s,
-    )
 
 
 def read_products(silicon: Path, device: str) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
+from chips import Chip
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
@@ -54,16 +55,6 @@ TILES = (
 )
 """Rows and columns of the tiles that a library may choose from."""
 SLICES = (1, 2, 3, 4, 6, 8, 16)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chip:
-    """What a fit takes as given of a device."""
-
-    sms: int
-    cache_bytes: int
-    peak_flop_per_s: int
-    bandwidth_bytes_per_s: int
 
 
 @dataclass(frozen=True, kw_only=True)

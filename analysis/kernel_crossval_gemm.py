@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from fit_gemm import DATA, chip_of, read_products
+from chips import chip_of
+from fit_gemm import DATA, read_products
 from fit_gemm_physics import refit_physics
 from fit_gemm_tables import fit_tables
 from kernel_crossval_kinds import Columns, Floats, Kernel, Split

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from attention_forms import CHIPS
 from attention_store import other_device, other_head_dim
+from chips import CHIPS
 from fit_attention import LENDER, OPS
 from kernel_crossval_attention import ACCURACY, LEAST_SEQ
 

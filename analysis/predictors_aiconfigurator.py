@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from omnizip_cost.specs import TextSpec
+from omnizip_cost.units import KILO
 
 PACKAGE = "aiconfigurator-core"
 BACKEND = "vllm"
@@ -60,12 +61,12 @@ class Decoder:
 
     def prefill_s(self, tokens: int) -> float:
         """Seconds of the prefill of one prompt."""
-        return self.handle.predict_prefill_latency(1, tokens) / 1e3
+        return self.handle.predict_prefill_latency(1, tokens) / KILO
 
     def decode_s_per_token(self, tokens: int, steps: int) -> float:
         """Seconds of one of ``steps`` steps after a prompt, on average, each step asked for."""
         _, decode_ms, _ = self.handle.run_static(batch_size=1, isl=tokens, osl=steps + 1, stride=1)
-        return decode_ms / steps / 1e3
+        return decode_ms / steps / KILO
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from omnizip_cost.cost.conventions import PAPER_TOKENS
 from omnizip_cost.hardware import bundled_devices
 from omnizip_cost.latency.kernels import kernel_uncertainty
 from omnizip_cost.specs import ThinkerSpec, require_thinker
+from omnizip_cost.units import KILO
 
 BACKEND = "hf-sdpa"
 """What the reruns ran: the stock thinker; the A5000's says SDPA, no other source says anything."""
@@ -98,7 +99,7 @@ def published_ratios(claims: Iterable[Claim] | None = None) -> Iterator[Publishe
 def fitting_length(pair: Pair) -> int | None:
     """Length at which the predicted full prefill takes as long as the measured one; None: none."""
     assert pair.full.prefill_ms is not None
-    measured_s = float(pair.full.prefill_ms.value) / 1e3
+    measured_s = float(pair.full.prefill_ms.value) / KILO
     low, high = SHORTEST, LONGEST
     if not _full_s(pair, low) <= measured_s <= _full_s(pair, high):
         return None

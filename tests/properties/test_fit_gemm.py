@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from omnizip_cost.latency.kernels.gemm import gemm_model, progress_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
-from fit_gemm import chip_of
+from chips import chip_of
 from fit_gemm_physics import Unknowns, refit_physics
 from fit_gemm_tables import FALL, fit_tables
 from kernel_crossval_folds import folds
