@@ -122,7 +122,10 @@ def test_bad_input_is_one_sentence(capsys: Capture, cpu: str, tmp_path: Path) ->
     assert "known: dycoke, fastv, full, omnizip, random" in _refused(
         capsys, "--explain", "--device", cpu, "--method", "stride"
     )
-    assert "known: dycoke" in _refused(capsys, "--method", "stride")
+    kept = tmp_path / "kept"
+    assert "known: dycoke" in _refused(capsys, "--method", "stride", "--out", str(kept))
+    assert not kept.exists()
+    assert "measured on (cpu), got 'l40s'" in _refused(capsys, "--explain", "--device", "l40s")
     assert "did you mean ttft" in _refused(capsys, "--explain", "--timer", "tft")
     assert "--timer says what --explain explains" in _refused(capsys, "--timer", "ttft")
     alone = ("--explain", "--device", cpu, "--method", "full")
