@@ -30,6 +30,7 @@ from omnizip_cost.latency.stored_operands import (
     operands,
     stand_in,
     unpacks,
+    weight_bytes,
 )
 from omnizip_cost.latency.timed_op import TimedOp, Work, sides
 
@@ -226,12 +227,15 @@ def _by_kernel(
     """Seconds of one kernel whose stand-in takes ``tabled_s`` in bf16."""
     tabled = least_in_bf16(machine.device, stand_in(scheme, op, shape))
     seconds = tabled_s * least(machine.device, scheme, op, shape).seconds / tabled.seconds
-    # One wide product reads its rows once, several read each their own; a cache was measured warm,
-    # but in a model the weights of every layer pass through the L2 cache between two reads of it.
+    # One wide product reads its rows once, several read each their own. Small weights and caches
+    # were measured warm; in a model other layers leave nothing of them in the L2 cache.
     several = isinstance(shape, Gemm) and shape.batch > 1
     if several or (isinstance(shape, Attention) and shape.kind == "decode"):
         moved = moved_bytes(scheme, op) / op.kernels
         seconds = max(seconds, moved / machine.stream_bytes_per_s)
+    if isinstance(shape, Gemm) and shape.weights:
+        weights_s = weight_bytes(scheme, op, shape) / machine.device.bandwidth_bytes_per_s
+        seconds = max(seconds, weights_s)
     return seconds
 
 

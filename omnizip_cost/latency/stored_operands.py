@@ -100,6 +100,13 @@ def unpacks(scheme: Scheme, shape: Shape) -> bool:
     return scheme.unpacked and isinstance(shape, Gemm) and shape.m > ROWS_UNPACKED_INSIDE
 
 
+def weight_bytes(scheme: Scheme, op: ExecutedOp, shape: Gemm) -> float:
+    """Bytes of the weights of one product, as it reads them."""
+    formats = scheme.formats
+    narrow = is_stored(op) and not unpacks(scheme, shape)
+    return shape.n * shape.batch * shape.k * (formats.weight_bytes if narrow else formats.width)
+
+
 def moved_bytes(scheme: Scheme, op: ExecutedOp) -> float:
     """Bytes that all kernels of an operator move, its weights or cache as they are stored."""
     formats, shape = scheme.formats, op.shape
