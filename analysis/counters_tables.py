@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from counters_cases import AUDIO, DECODE, EXPERTS, FULL_SIZE, PREFILL, VISION
+from printed_tables import aligned
 
 from omnizip_cost.cost.conventions import PAPER_TOKENS
 from omnizip_cost.results.row import FlatRow
@@ -153,7 +154,7 @@ def ratio_table(cells: Sequence[Cell]) -> str:
     for tool in dict.fromkeys(cell.tool for cell in cells):
         own = {cell.case: cell for cell in cells if cell.tool == tool}
         body.append([tool, *(_ratio(own.get(head)) for head in heads)])
-    return _aligned([list(line) for line in zip(*lines, strict=True)] + body)
+    return aligned([list(line) for line in zip(*lines, strict=True)] + body)
 
 
 def _ratio(cell: Cell | None) -> str:
@@ -173,15 +174,4 @@ def speedup_table(found: Sequence[Prediction]) -> str:
     first = [p for p in found if p.tool == found[0].tool]
     for name in ("linear", "exact_torch", "exact_sdpa", "exact_hardware"):
         body.append([name.replace("_", ", "), *(f"{getattr(p, name):.4f}" for p in first)])
-    return _aligned([list(line) for line in zip(*lines, strict=True)] + body)
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    return aligned([list(line) for line in zip(*lines, strict=True)] + body)

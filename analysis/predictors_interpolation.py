@@ -1,10 +1,10 @@
 """AIConfigurator's interpolation of GEMM times, given the rows that a fold knows and nothing else.
 
-Of a shape that NVIDIA measured it returns the measurement, so its errors on the records that this
-project was given say nothing of it. What can be told fairly is its method. It reads its tables
-from a folder; here it gets one whose only kernel times are a fold's known rows, and is asked for
-the rows left out, as our own fits are. The columns of such a table are those that its public
-collector writes (github.com/ai-dynamo/aiconfigurator, collector/vllm/collect_gemm.py).
+Of a shape that NVIDIA measured it returns the measurement, so its errors on records of its own say
+nothing of it. What can be told fairly is its method. It reads its tables from a folder; here it
+gets one whose only kernel times are a fold's known rows, and is asked for the rows left out, as our
+own fits are. The columns of such a table are those that its public collector writes
+(github.com/ai-dynamo/aiconfigurator, collector/vllm/collect_gemm.py).
 
 Products only: its attention operators are more than the kernel. Asked for shapes that it was
 given, prefill attention came out a constant 13 us longer on the H100, and decode attention is held

@@ -1,9 +1,8 @@
 """Errors of predictors on single kernels that were measured and that they had not seen.
 
-The records are NVIDIA's, as given to this project (columns ``op``, ``m``, ``n``, ``k``, ``batch``,
-``seq``, ``heads``, ``kv_heads``, ``head_dim``, ``latency_ms``). Judged are those of the lengths
-that a prefill has: products of 64 rows at least, 512 on either side of the weights, attention over
-256 tokens and more.
+The records are NVIDIA's (columns ``op``, ``m``, ``n``, ``k``, ``batch``, ``seq``, ``heads``,
+``kv_heads``, ``head_dim``, ``latency_ms``). Judged are those of the lengths that a prefill has:
+products of 64 rows at least, 512 on either side of the weights, attention over 256 tokens and more.
 """
 
 from __future__ import annotations
@@ -33,11 +32,13 @@ LEAST_ROWS, LEAST_SIDE = 64, 512
 LEAST_TOKENS = 255
 """In decode a record's cache holds a token fewer than a round number."""
 STATED = {"gemm": 0.0487, "prefill_attention": 0.020, "decode_attention": 0.011}
-"""Leave-one-out medians of AIConfigurator on its own records, all devices together, as stated
-with the records given to this project."""
+"""Leave-one-out medians of AIConfigurator on its own records, all devices together, as
+stated beside the records."""
 SPLITS = {"rows": "rows", "pairs": "(n, k) pairs", "n": "values of n", "k": "values of k",
           "m": "values of m", "heads": "head counts", "seq": "lengths"}  # fmt: skip
 """What ways of leaving records out are called here, by the cross-validation's names."""
+JUDGED = ("m >= 64, n and k >= 512", "seq >= 256")
+"""Sizes that :func:`judged` keeps, as the cross-validation names them."""
 TOGETHER = {"rows": (), "pairs": ("n", "k"), "n": ("n",), "k": ("k",), "m": ("m",)}
 """How records are left out: in five parts of the rows, or of the values of these columns."""
 
@@ -88,8 +89,8 @@ def interpolation_errors(records: pd.DataFrame, device: str) -> Iterator[KernelE
 def our_errors(crossval: Path) -> Iterator[KernelError]:
     """Errors of our own kernel times, as analysis/kernel_crossval.py wrote them."""
     for row in read_table(crossval).to_dict("records"):
-        if np.isnan(row["target"]):
-            continue  # sizes that are not judged
+        if row["sizes"] not in JUDGED:
+            continue
         yield KernelError(
             predictor="ours",
             device=row["device"],
@@ -99,7 +100,7 @@ def our_errors(crossval: Path) -> Iterator[KernelError]:
             median=row["median"],
             p90=row["p90"],
             bias=None,
-            target=row["target"],
+            target=None if np.isnan(row["target"]) else row["target"],
             source=f"{crossval.parent.name}/{crossval.name}",
         )
 

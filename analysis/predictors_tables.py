@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from printed_tables import aligned
+
 from omnizip_cost.results.row import FlatRow
 
 FLOPS, SECONDS = "FLOPs", "seconds"
@@ -94,18 +96,6 @@ class PublishedRatio(FlatRow):
     kernels_from: str
     """Measured device whose efficiency is lent; empty where the device itself was measured."""
     note: str
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Lay out lines of cells: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def speedup_table(rows: Sequence[Speedup], model: str, phase: str) -> str:
