@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from omnizip_cost.compression.plan import Plan
-from omnizip_cost.cost import CONVENTIONS, EQ9_DECODE_STEPS, selection_ops
+from omnizip_cost.cost import CONVENTIONS, EQ9_DECODE_STEPS, SelectionOp, selection_ops
 from omnizip_cost.cost.executed import (
     ASSEMBLY_UNLISTED,
     ExecutedOp,
@@ -115,7 +115,6 @@ def predict(
         for name, ops in by_stage.items()
         if ops
     )
-    untold = ("selection: the method does not state its steps",) if steps is None else ()
     return Prediction(
         spec=spec,
         plan=plan,
@@ -140,7 +139,7 @@ def predict(
             decode_steps=decode,
         ),
         preprocessing_s=_preprocessing_s(measured, workload),
-        unlisted=(*listed.unlisted, *untold),
+        unlisted=(*listed.unlisted, *_untold(plan, steps)),
     )
 
 
@@ -220,6 +219,15 @@ def _engine_listing(
             f"backend {backend.name!r}", "convention", "one that something executes", convention
         )
     return listing
+
+
+def _untold(plan: Plan, steps: Sequence[SelectionOp] | None) -> tuple[str, ...]:
+    """Why tokens are chosen in no time at all, where they are."""
+    if steps is None:
+        return ("selection: the method does not state its steps",)
+    if not steps and plan.kept_tokens < plan.av_tokens + plan.text_tokens:
+        return ("selection: a bare count of tokens has no layout to choose in",)
+    return ()
 
 
 def _is_prompt_lookup(op: ExecutedOp) -> bool:

@@ -118,6 +118,9 @@ def test_stages_are_those_of_the_pass() -> None:
 def test_what_is_not_listed_is_said() -> None:
     assert _of().unlisted == ()
     assert _of(CLIP, backend="ideal").unlisted == ()
+    for method in ("fastv", "omnizip"):
+        (said,) = _of(BARE, method, retained=0.5).unlisted
+        assert said == "selection: a bare count of tokens has no layout to choose in"
     assert _of(CLIP).unlisted == ("assembly: positions, worked out on the host",)
     plan = oz.plan(MostAttended(), CLIP, SPEC, retained=0.5)
     stated = predict(SPEC, plan, "h100-sxm", workload=CLIP)
