@@ -72,6 +72,18 @@ def test_kept_counts_are_those_of_today(rows: pd.DataFrame, parts: Any) -> None:
                 assert row.kept == pytest.approx(today[row.phase], rel=1e-12)
 
 
+def test_kept_seconds_of_ours_are_those_of_today(rows: pd.DataFrame, parts: Any) -> None:
+    """One case of each backend and phase, else `python analysis/predictors.py` makes them again."""
+    made = parts["speedups"]
+    case = {"model": "qwen2.5-omni-3b", "device": "l40s", "retained": 0.35}
+    own = rows[(rows[list(case)] == list(case.values())).all(axis=1)]
+    today = made.speedups([case["model"]], [case["device"]], made.TOKENS, [case["retained"]])
+    ours = {(r.predictor, r.phase): r.kept for r in today if r.predictor in made.OURS}
+    kept = own.set_index(["predictor", "phase"])["kept"]
+    assert len(ours) == 2 * len(made.OURS)
+    assert ours == pytest.approx({place: kept[place] for place in ours}, rel=5e-3)
+
+
 def test_eq9_by_hand(rows: pd.DataFrame) -> None:
     """OmniZip, Eq. 9, 7B: T(4nd^2 + 2n^2d + 2ndm) at 16,384 tokens and at half of them."""
     layers, d, m, n = 28, 3_584, 18_944, 16_384
