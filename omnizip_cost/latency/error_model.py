@@ -82,14 +82,15 @@ class ErrorModel:
     def of(cls, device: Device, calibration: Calibration) -> ErrorModel:
         """Read the kernels' errors; those on a calibration's held-out rows replace them.
 
-        A kernel that goes by the plain roofline is off as a class by its median error at least.
+        A kernel that goes by the plain roofline is off as a class by its median error at least: a
+        roofline e too short leaves a time e / (1 - e) longer than it.
         """
         own, shared = {}, {}
         for kernel in OPS:
             found = kernel_uncertainty(device, kernel)
             lender = found.borrowed_from
             own[kernel] = found.p90 if lender is None else kernel_uncertainty(lender, kernel).p90
-            here = max(ANOTHER_MACHINE, found.median)
+            here = max(ANOTHER_MACHINE, found.median / (1 - found.median))
             shared[kernel] = here if lender is None else found.p90
         shared[STREAM] = _spread(stream_share(device))
         shared[FLOOR] = _spread(launch_floor(device))
