@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnizip_cost.errors import InvalidValueError, OptionsError, UnknownNameError
+from omnizip_cost.units import TERA
 
 Floats = NDArray[np.float64]
 
-LARGEST = 10**12
+LARGEST = TERA
 """No dimension of a kernel comes near; products of all of them stay far inside float64."""
 
 _ATTENTION = ("batch", "seq", "heads", "kv_heads", "head_dim")
