@@ -66,6 +66,7 @@ class Bench:
         self.thinker, self.spec, self.workload = thinker, spec, inputs.workload
         self.call: Mapping[str, Any] = inputs.kwargs()
         self.decode_steps, self.weights = decode_steps, weights
+        self.execution = "stock"
         self.clip = clip or inputs.workload.name
         self.device: torch.device = parameter.device
         self.clock = clock or clock_for(self.device)
@@ -101,6 +102,7 @@ class Bench:
             "device": device_name(self.device),
             "dtype": self.dtype,
             "attention": self.attention,
+            "execution": self.execution,
             "clip": self.clip,
             "method": cell.method,
             "mode": cell.mode,
@@ -143,6 +145,8 @@ class CellRun:
     counts: dict[str, Any] = field(default_factory=dict)
     inherited: tuple[str, ...] = ()
     """Doubts of samples taken by an earlier run."""
+    started_utc: str = ""
+    """When the first sample was taken, in this run or an earlier one."""
     interleaved: bool = False
     """Whether sample i was taken in round i, next to those of the other cells."""
     failure: Failure | None = None
@@ -159,6 +163,7 @@ class CellRun:
         if not rows or any(row.status != "ok" for row in rows):
             return
         doubts: dict[str, None] = {}
+        self.started_utc = min(row.started_utc or row.created_utc for row in rows)
         for row in rows:
             self.samples[row.stage] = list(row.samples_s)
             self.warmups[row.stage] = list(row.warmup_s)
@@ -188,6 +193,7 @@ class CellRun:
 
     def sample(self) -> None:
         """Run one pass and keep its times."""
+        self.started_utc = self.started_utc or now_utc()
         with no_garbage_collection():
             found = self.timed_pass()
         for stage, seconds in found.items():
@@ -227,6 +233,7 @@ class CellRun:
         shared |= {
             "scores": SCORES[self.bench.weights],
             "package_version": __version__,
+            "started_utc": self.started_utc,
             "created_utc": now_utc(),
         }
         if self.failure is not None:

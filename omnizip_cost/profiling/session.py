@@ -11,6 +11,7 @@ from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.profiling.bench import Bench, CellRun
 from omnizip_cost.profiling.cell import FULL, Cell
 from omnizip_cost.profiling.clock import Clock
+from omnizip_cost.profiling.environment import now_utc
 from omnizip_cost.profiling.harness import Repeats, measure_parts
 from omnizip_cost.profiling.watch import MachineWatch
 from omnizip_cost.results.schema import MeasurementRow
@@ -155,6 +156,7 @@ def _measure_alone(run: CellRun, repeats: Repeats, *, memory: bool) -> tuple[Mea
     watch = MachineWatch(run.bench.device)
 
     def work() -> None:
+        run.started_utc = now_utc()
         for stage, found in measure_parts(run.timed_pass, repeats).items():
             run.samples[stage] = list(found.samples_s)
             run.warmups[stage] = list(found.warmup_s)

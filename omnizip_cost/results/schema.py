@@ -30,6 +30,10 @@ WEIGHTS = ("random", "checkpoint")
 
 ORDERS = ("alone", "interleaved")
 
+EXECUTIONS = ("stock", "graph")
+"""``stock``: every operator dispatched by Python, a cache that grows. ``graph``: decode with a
+static cache, replayed as one CUDA graph a step (on a CPU: the static cache alone)."""
+
 IDENTITY_FIELDS = (
     "device",
     "cpu",
@@ -49,6 +53,7 @@ _CELL_FIELDS = (
     "device",
     "dtype",
     "attention",
+    "execution",
     "clip",
     "full_tokens",
     "audio_tokens",
@@ -130,6 +135,8 @@ class MeasurementRow(FlatRow):
     grid_thw: tuple[int, ...] = ()
     """Patches of the video: time, height, width."""
     decode_steps: int
+    execution: str = "stock"
+    """How the passes were run: one of :data:`EXECUTIONS`."""
     stage: str
     median_s: float | None = None
     low_s: float | None = None
@@ -158,13 +165,17 @@ class MeasurementRow(FlatRow):
     scores: str = "encoder"
     """Where audio scores came from: "encoder" or "random-weights encoder"."""
     package_version: str = ""
+    started_utc: str = ""
+    """When the cell's first sample was taken; empty in rows measured before it was noted."""
     created_utc: str = ""
+    """When the row was last written: after its last sample."""
 
     def __post_init__(self) -> None:
         _one_of("stage", self.stage, STAGES)
         _one_of("status", self.status, STATUSES)
         _one_of("weights", self.weights, WEIGHTS)
         _one_of("order", self.order, ORDERS)
+        _one_of("execution", self.execution, EXECUTIONS)
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name.endswith(("_tokens", "_kept", "_bytes", "_steps")):
