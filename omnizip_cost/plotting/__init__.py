@@ -7,20 +7,16 @@ method, marker means model, hatch means stage. No function touches pyplot or nee
 from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.canvas import save_figure
+from omnizip_cost.plotting.catalogue import FIGURES
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
+from omnizip_cost.plotting.entry import FigureEntry
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.memory import draw_memory
 from omnizip_cost.plotting.predictors import draw_predictors
-from omnizip_cost.plotting.registry import (
-    FIGURES,
-    FigureEntry,
-    draw_all,
-    drawable,
-    run_program,
-)
+from omnizip_cost.plotting.registry import draw_all, drawable, run_program
 from omnizip_cost.plotting.roofline import draw_roofline
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits

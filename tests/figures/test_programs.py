@@ -72,6 +72,7 @@ def test_every_program_is_in_the_manifest_and_the_registry() -> None:
 def test_the_manifest_says_what_the_registry_says(entry: dict[str, list[str]]) -> None:
     known = FIGURES[str(entry["name"])]
     assert [Path(name).stem for name in entry["inputs"]] == [known.table, *known.beside]
+    assert [Path(name).stem for name in entry.get("optional", [])] == list(known.maybe)
     assert {Path(name).suffix for name in entry["inputs"]} <= {".csv", ".parquet"}
     assert tuple(entry["outputs"]) == known.outputs
 
