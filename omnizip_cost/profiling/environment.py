@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import numpy as np
 import torch
 
 from omnizip_cost import __version__
+from omnizip_cost.results.commit import command_output, git_commit
 
 _SMI_FIELDS = {
     "driver": "driver_version",
@@ -42,9 +41,6 @@ _THROTTLING = {
     0x80: "power brake",
 }
 """Bits that cost speed (nvml.h, nvmlClocksThrottleReason*); idle and set clocks do not."""
-
-_LONGEST_WAIT_S = 10.0
-"""Longest wait for ``git`` or ``nvidia-smi`` to answer."""
 
 
 def environment_record(device: str | torch.device, *, dtype: str, attention: str) -> dict[str, Any]:
@@ -139,23 +135,12 @@ def sdpa_backends() -> list[str]:
     return [name for name, enabled in switches.items() if enabled()]
 
 
-def git_commit() -> str | None:
-    """Commit of the package's own checkout, "+" appended when files differ; None elsewhere."""
-    root = Path(__file__).resolve().parents[2]
-    top = _output("git", "-C", str(root), "rev-parse", "--show-toplevel")
-    if top is None or Path(top.strip()).resolve() != root:
-        return None
-    commit = _output("git", "-C", str(root), "rev-parse", "HEAD")
-    changed = _output("git", "-C", str(root), "status", "--porcelain", "--untracked-files=no")
-    return None if commit is None else commit.strip() + ("+" if changed else "")
-
-
 def gpu_state(device: str | torch.device) -> dict[str, Any]:
     """Clocks, power, temperature and throttling of a CUDA device now; None on others."""
     device = torch.device(device)
     text = None
     for reasons in _REASON_FIELDS if device.type == "cuda" else ():
-        text = text or _output(
+        text = text or command_output(
             "nvidia-smi",
             f"--id={_smi_id(device)}",
             f"--query-gpu={','.join((*_SMI_FIELDS.values(), reasons))}",
@@ -190,18 +175,6 @@ def _smi_id(device: torch.device) -> str:
     """nvidia-smi counts all cards, torch only the visible ones: only the UUID is the same."""
     uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
     return f"GPU-{uuid}" if uuid else str(device.index or 0)
-
-
-def _output(*command: str) -> str | None:
-    if which(command[0]) is None:
-        return None
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_LONGEST_WAIT_S, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _number(text: str) -> float | None:
