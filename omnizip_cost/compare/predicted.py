@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from omnizip_cost.compare.cells import MeasuredCell
@@ -18,8 +20,15 @@ from omnizip_cost.workload.workload import Window, Workload
 TIMED = ("selection", "prefill")
 """Stages inside the speed-ups of a :class:`CompareRow`."""
 
-_BACKENDS = {"eager": "hf-eager", "sdpa": "hf-sdpa", "flash_attention_2": "hf-sdpa"}
-"""What executes the model, by the attention that a row names."""
+_BACKENDS: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("stock", "eager"): "hf-eager",
+        ("stock", "sdpa"): "hf-sdpa",
+        ("stock", "flash_attention_2"): "hf-sdpa",
+        ("graph", "sdpa"): "hf-graphs",
+    }
+)
+"""What executes the model, by the execution and the attention that a row names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +85,12 @@ def predicted_row(
     row: MeasurementRow, spec: ModelSpec, device: Device, calibration: Calibration | None = None
 ) -> Prediction:
     """Predict the pass that a row is a stage of, from the counts that it realised."""
-    if row.attention not in _BACKENDS:
-        raise InvalidValueError(
-            "predicting", "attention", f"one of {', '.join(_BACKENDS)}", row.attention
-        )
     prediction = predict(
         spec,
         observed_plan(row, spec),
         device,
         workload=observed_workload(row, spec),
-        backend=_BACKENDS[row.attention],
+        backend=backend_of(row.attention, row.execution),
         dtype=plain_dtype(row.dtype),
         decode=row.decode_steps,
         calibration=calibration,
@@ -99,6 +104,24 @@ def predicted_row(
             "; ".join(prediction.unlisted),
         )
     return prediction
+
+
+def backend_of(attention: str, execution: str) -> str:
+    """Return the backend that stands for how measured passes were run.
+
+    >>> backend_of("flash_attention_2", "stock"), backend_of("sdpa", "graph")
+    ('hf-sdpa', 'hf-graphs')
+
+    Raises
+    ------
+    InvalidValueError
+    """
+    if (execution, attention) not in _BACKENDS:
+        known = [name for how, name in _BACKENDS if how == execution]
+        raise InvalidValueError(
+            f"predicting {execution} passes", "attention", f"one of {', '.join(known)}", attention
+        )
+    return _BACKENDS[execution, attention]
 
 
 def observed_workload(row: MeasurementRow, spec: ModelSpec) -> Workload | None:

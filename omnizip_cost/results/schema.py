@@ -70,7 +70,7 @@ _CELL_FIELDS = (
     "seed",
 )
 
-_KINDS = {int: "a whole number", float: "a number", str: "text"}
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 CellKey = tuple[str | int | float | None, ...]
 
@@ -287,7 +287,7 @@ def _converted(field: str, value: Any, hint: Any) -> Any:
     """Turn one cell of a table into the declared kind."""
     kinds = get_args(hint)
     if kinds and kinds[-1] is Ellipsis:
-        return () if _absent(value) else tuple(kinds[0](item) for item in value)
+        return () if _absent(value) else _listed(field, value, kinds[0])
     kind = next(item for item in kinds if item is not NoneType) if kinds else hint
     if _absent(value):
         if NoneType in kinds:
@@ -299,9 +299,19 @@ def _converted(field: str, value: Any, hint: Any) -> Any:
         ready = kind(value)
     except (TypeError, ValueError):
         ready = None
-    if ready is None or (kind is int and ready != value):
+    if ready is None or (kind in (int, bool) and ready != value):
         raise InvalidValueError("measurement", field, _KINDS[kind], value)
     return ready
+
+
+def _listed(field: str, value: Any, kind: Any) -> tuple[Any, ...]:
+    """Turn a list into a tuple of the declared kind."""
+    try:
+        if isinstance(value, list | tuple):
+            return tuple(kind(item) for item in value)
+    except (TypeError, ValueError):
+        pass
+    raise InvalidValueError("measurement", field, f"a list, {_KINDS[kind]} each", value)
 
 
 def _absent(value: Any) -> bool:
