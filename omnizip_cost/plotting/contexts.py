@@ -1,0 +1,151 @@
+"""Panels of a campaign: one per model and clip, in order, titled by what sets them apart.
+
+A campaign has more configurations than one panel holds. They are laid out here once, for all
+figures of a campaign: which panels there are, how they share lines, what each is called, and which
+ones a sheet has no room for.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from omnizip_cost.plotting.tablerows import Row, distinct, grouped, number, text
+
+SETTING = ("model", "device", "dtype", "attention", "clip", "full_tokens")
+"""What configurations of a campaign are measured under; a panel each."""
+
+CONFIGURATION = ("method", "label", "mode", "fastv_form", "rho_a", "rho_v")
+"""What tells configurations of one panel apart."""
+
+MOST_PANELS = 12
+"""As many as a page holds."""
+
+Panel = list[Row]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Panels of one figure, line by line, and what they leave out."""
+
+    lines: tuple[tuple[Panel | None, ...], ...]
+    """Panels from left to right; None where a line is shorter than the others."""
+    titles: Mapping[int, str]
+    """Title of each panel by its place in reading order."""
+    left_out: tuple[str, ...]
+    """A sentence for each thing of the table that no panel shows."""
+
+    @property
+    def panels(self) -> list[Panel]:
+        """All panels in reading order."""
+        return [panel for line in self.lines for panel in line if panel is not None]
+
+    @property
+    def title_lines(self) -> int:
+        """Lines of text of the tallest title."""
+        return max((title.count("\n") + 1 for title in self.titles.values() if title), default=0)
+
+
+def sheet_of(rows: Sequence[Row], *, columns: int, panel_in: float) -> Sheet:
+    """Lay out the rows of a campaign: a panel per model and clip, a line per model if it fits.
+
+    Parameters
+    ----------
+    rows
+        Rows of the result table; those run as graphs are left out where others are there, since
+        graphs change decode alone.
+    columns
+        Panels side by side, at most.
+    panel_in
+        Width of a panel in inches: titles are wrapped to it.
+    """
+    kept, left_out = _stock(rows)
+    models = distinct(kept, "model")
+    groups = sorted(grouped(kept, *SETTING).values(), key=lambda panel: _order(panel[0], models))
+    groups, crowded = _most_measured(groups)
+    per_model = _by_model(groups)
+    most = max(len(part) for part in per_model)
+    lines: list[list[Panel | None]]
+    if most <= columns and len(per_model) > 1 and most > 1:
+        lines = [[*part, *[None] * (most - len(part))] for part in per_model]
+    else:
+        wide = min(columns, len(groups))
+        flow: list[Panel | None] = [*groups, *[None] * (-len(groups) % wide)]
+        lines = [flow[at : at + wide] for at in range(0, len(flow), wide)]
+    shown = [row for group in groups for row in group]
+    characters = int(panel_in * 16)
+    return Sheet(
+        lines=tuple(tuple(line) for line in lines),
+        titles={at: _title(panel[0], shown, characters)
+                for at, panel in enumerate(panel for line in lines for panel in line if panel)},
+        left_out=(*left_out, *crowded),
+    )  # fmt: skip
+
+
+def _stock(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    graphs = [row for row in rows if text(row, "execution") == "graph"]
+    if not graphs or len(graphs) == len(rows):
+        return list(rows), []
+    note = f"left out: {len(graphs)} configurations run as graphs, which change decode alone"
+    return [row for row in rows if text(row, "execution") != "graph"], [note]
+
+
+def _order(row: Row, models: Sequence[tuple[str, ...]]) -> tuple[float, ...]:
+    """Models as they come, then lengths from short to long."""
+    return (models.index((text(row, "model"),)), number(row, "full_tokens") or 0.0)
+
+
+def _by_model(groups: Sequence[Panel]) -> list[list[Panel]]:
+    found: dict[str, list[Panel]] = {}
+    for panel in groups:
+        found.setdefault(text(panel[0], "model"), []).append(panel)
+    return list(found.values())
+
+
+def _most_measured(groups: Sequence[Panel]) -> tuple[list[Panel], list[str]]:
+    """Keep the panels with the most configurations, as many as a sheet holds, in their order."""
+    if len(groups) <= MOST_PANELS:
+        return list(groups), []
+    ranked = sorted(range(len(groups)), key=lambda at: -len(groups[at]))[:MOST_PANELS]
+    gone = [group for at, group in enumerate(groups) if at not in ranked]
+    rows = [row for group in groups for row in group]
+    names = "; ".join(_title(group[0], rows, 1000).replace("\n", ", ") for group in gone)
+    return [groups[at] for at in sorted(ranked)], [f"no room for: {names}"]
+
+
+def _title(row: Row, rows: Sequence[Row], characters: int) -> str:
+    """Name the panel of a row by what differs between panels, the model on a line of its own."""
+    several = [name for name in SETTING if len(distinct(rows, name)) > 1]
+    lines = [text(row, "model")] if "model" in several else []
+    parts = []
+    if "full_tokens" in several:
+        parts.append(f"{number(row, 'full_tokens') or 0:,.0f} tokens")
+    same_length = [other for other in rows if all(
+        text(other, name) == text(row, name) for name in SETTING if name != "clip")]  # fmt: skip
+    if len(distinct(same_length, "clip")) > 1:
+        parts.append(text(row, "clip"))
+    parts += [text(row, name) for name in ("device", "dtype", "attention") if name in several]
+    lines += textwrap.wrap(", ".join(part for part in parts if part), characters)
+    return "\n".join(lines)
+
+
+def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
+    """Name every configuration in the order they come: its label, and what else sets it apart.
+
+    Full tokens come first. Where one label stands for two forms of FastV, or two modes, these
+    are named.
+    """
+    found = distinct(rows, *CONFIGURATION)
+    found.sort(key=lambda key: key[0] != "full")
+    names = {}
+    for key in found:
+        twins = [other for other in found if other[1] == key[1]]
+        extra = [key[at] for at in (2, 3) if key[at] and len({twin[at] for twin in twins}) > 1]
+        names[key] = f"{key[1]} ({', '.join(extra)})" if extra else key[1]
+    return names
+
+
+def configuration(row: Row) -> tuple[str, ...]:
+    """Give the key of a row in :func:`configuration_names`."""
+    return tuple(text(row, name) for name in CONFIGURATION)

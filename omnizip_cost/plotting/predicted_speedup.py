@@ -1,0 +1,280 @@
+"""Speed-up of prefill and selection against the ratio kept: predicted first, then observed.
+
+One panel per model and clip, all methods in it. A line in its band is what was predicted before
+the measurement; filled markers with bars are what the clock said; the thin lines are the quotient
+of FLOPs of Eq. 9 and of the exact count. Points that share a ratio are set apart by a few points
+on the page; their data stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
+
+from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.contexts import Sheet, sheet_of
+from omnizip_cost.plotting.style import (
+    FAINT,
+    INK,
+    METHOD_TITLES,
+    method_colour,
+    model_markers,
+    styled,
+)
+from omnizip_cost.plotting.tablerows import (
+    Row,
+    distinct,
+    foot_note,
+    grouped,
+    number,
+    rows_of,
+    text,
+    weight_note,
+    where,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = (
+    "model", "clip", "full_tokens", "method", "label", "retained", "realised", "status",
+    "speedup_eq9", "speedup_exact", "speedup_observed", "speedup_observed_low",
+    "speedup_observed_high", "speedup_predicted", "speedup_predicted_low",
+    "speedup_predicted_high",
+)  # fmt: skip
+KINDS = {"predicted": "uncalibrated", "calibrated": "calibrated"}
+"""Columns of the two kinds of prediction, and what each is called."""
+COUNTS = (("speedup_eq9", (0, (4, 1.6))), ("speedup_exact", (0, (1, 1.2))))
+_XLABEL = "audio and video tokens retained (realised)"
+_SHARED_RATIO = 0.012
+_APART_POINTS = 2.7
+_ORDER = ("omnizip", "visionzip", "dycoke", "random", "fastv")
+_FORM_MARKS = {"materialised": "m", "last-query": "q"}
+_NOT_MEASURED = {"oom": "x", "failed": "+"}
+
+
+@styled
+def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Figure:
+    """Draw the result table: predicted and observed speed-up at each retained ratio.
+
+    Parameters
+    ----------
+    table
+        The result table, one row per measured configuration. Full tokens are the line at 1.
+        Where nothing was predicted uncalibrated, the calibrated prediction is drawn; the note
+        says which.
+    width
+        ``column`` (3.3 in, two panels to a line) or ``page`` (6.9 in, four).
+
+    Returns
+    -------
+    Figure
+        Of the printed size, not attached to pyplot.
+
+    Raises
+    ------
+    InvalidValueError
+        If columns are missing or there is nothing to draw.
+    """
+    rows = rows_of(table, "predicted_speedup", REQUIRED)
+    reduced = [row for row in rows if text(row, "method") != "full"]
+    if not reduced:
+        raise InvalidValueError(
+            "table of figure 'predicted_speedup'", "rows", "at least one that is compressed", 0
+        )
+    kind = _kind(reduced)
+    sheet = sheet_of(reduced, columns=2 if width == "column" else 4, panel_in=1.4)
+    lines = len(sheet.lines)
+    fig = new_figure(
+        width=width,
+        height_in=0.8 + (1.12 + 0.12 * sheet.title_lines) * lines,
+        xlabel=_XLABEL,
+        notes=_notes(rows, sheet, kind),
+    )
+    axes = fig.subplots(lines, len(sheet.lines[0]), sharex=True, sharey=True, squeeze=False)
+    shapes = model_markers(model for (model,) in distinct(reduced, "model"))
+    titles = iter(sheet.titles.values())
+    for ax, panel in zip(axes.flat, (one for line in sheet.lines for one in line), strict=True):
+        if panel is None:
+            ax.set_visible(False)
+            continue
+        _draw_panel(ax, panel, shapes[text(panel[0], "model")], kind)
+        ax.set_title(next(titles), color=INK, fontsize=7.5)
+    _finish_axes(axes)
+    _legend(fig, sheet, kind, width)
+    return fig
+
+
+def _kind(rows: Sequence[Row]) -> str:
+    """Which of two kinds of prediction the table has, the uncalibrated one first; or none."""
+    for kind in KINDS:
+        if any(number(row, f"speedup_{kind}") is not None for row in rows):
+            return kind
+    return ""
+
+
+def _draw_panel(ax: Any, rows: Sequence[Row], marker: str, kind: str) -> None:
+    """Draw all methods of one model and clip: bands, counts, lines, then what was observed."""
+    ax.axhline(1.0, color=FAINT, linewidth=0.8, linestyle=(0, (1, 1.5)), label="_unity")
+    forms = {text(row, "fastv_form") for row in rows if text(row, "fastv_form")}
+    groups = grouped(rows, "method", "mode", "fastv_form")
+    for depth, (method, _, form) in enumerate(sorted(groups, key=_depth)):
+        members = sorted(groups[method, _, form], key=_ratio)
+        colour = method_colour(method)
+        _draw_predicted(ax, members, colour, kind, depth)
+        for column, dashes in COUNTS:
+            points = [row for row in members if number(row, column) is not None]
+            ax.plot([_ratio(row) for row in points], [number(row, column) for row in points],
+                    color=colour, linewidth=0.7, linestyle=dashes, marker="",
+                    zorder=2.0 + 0.01 * depth, label=f"_{column}")  # fmt: skip
+        if len(forms) > 1 and form in _FORM_MARKS:
+            _name_form(ax, members, _FORM_MARKS[form], kind)
+    for row, offset in _set_apart(rows):
+        _draw_observed(ax, row, marker, offset, kind)
+
+
+def _depth(key: tuple[str, ...]) -> int:
+    """Methods behind first; OmniZip, with the most ratios, in front."""
+    return -_ORDER.index(key[0]) if key[0] in _ORDER else -len(_ORDER)
+
+
+def _ratio(row: Row) -> float:
+    """Share of tokens kept; what was asked for where nothing ran that could keep them."""
+    realised = number(row, "realised")
+    return realised if realised is not None else float(row["retained"])
+
+
+def _draw_predicted(ax: Any, rows: Sequence[Row], colour: str, kind: str, depth: int) -> None:
+    """Line and band over several ratios; a tick and a broad bar for one alone."""
+    points = [row for row in rows if kind and number(row, f"speedup_{kind}") is not None]
+    if not points:
+        return
+    at = [_ratio(row) for row in points]
+    middle, low, high = (
+        [number(row, f"speedup_{kind}{end}") for row in points] for end in ("", "_low", "_high")
+    )
+    alone = len(points) == 1
+    ax.plot(at, middle, color=colour, linewidth=1.3, marker="_" if alone else "", markersize=8,
+            zorder=2.5 + 0.01 * depth, label="_predicted")  # fmt: skip
+    if None in low or None in high:
+        return
+    if alone:
+        ax.vlines(at, low, high, color=colour, linewidth=6, alpha=0.2, zorder=1.2, label="_band")
+    else:
+        ax.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0,
+                        zorder=1.2 + 0.01 * depth, label="_band")  # fmt: skip
+
+
+def _name_form(ax: Any, rows: Sequence[Row], mark: str, kind: str) -> None:
+    """Write the form of FastV beside the last of its points."""
+    for column in ("speedup_observed", f"speedup_{kind}", "speedup_exact"):
+        if (height := number(rows[-1], column)) is not None:
+            ax.annotate(mark, (_ratio(rows[-1]), height), xytext=(5, 0), va="center",
+                        textcoords="offset points", fontsize=7, color=INK,
+                        label="_form")  # fmt: skip
+            return
+
+
+def _draw_observed(ax: Any, row: Row, marker: str, offset: float, kind: str) -> None:
+    """One configuration as it was measured, or a cross where it was not, on its prediction."""
+    place = ax.transData + ScaledTranslation(offset / 72, 0, ax.figure.dpi_scale_trans)
+    colour, x = method_colour(text(row, "method")), _ratio(row)
+    low, high = number(row, "speedup_observed_low"), number(row, "speedup_observed_high")
+    observed = number(row, "speedup_observed")
+    heights = [height for height in (observed, low, high) if height is not None]
+    if heights:  # artists shifted on the page do not stretch the axes by themselves
+        ax.update_datalim([(x, height) for height in heights])
+    if low is not None and high is not None:
+        ax.plot([x, x], [low, high], color=INK, linewidth=0.8, marker="_", markersize=3.0,
+                transform=place, zorder=3.2, label="_observed_spread")  # fmt: skip
+    if observed is not None:
+        ax.plot([x], [observed], color=colour, linestyle="", marker=marker, markersize=3.8,
+                markeredgecolor=INK, markeredgewidth=0.5, transform=place, zorder=3.4,
+                label="_observed")  # fmt: skip
+    elif text(row, "status") in _NOT_MEASURED:
+        predicted = number(row, f"speedup_{kind}")
+        ax.plot([x], [1.0 if predicted is None else predicted], color=INK, linestyle="",
+                marker=_NOT_MEASURED[text(row, "status")], markersize=4.4, markeredgewidth=1.1,
+                transform=place, zorder=3.4, label=f"_{text(row, 'status')}")  # fmt: skip
+
+
+def _set_apart(rows: Sequence[Row]) -> Iterator[tuple[Row, float]]:
+    """Give each row its shift on the page, in points, where several share a ratio."""
+    clusters: list[list[Row]] = []
+    for row in sorted(rows, key=_ratio):
+        if clusters and _ratio(row) - _ratio(clusters[-1][0]) < _SHARED_RATIO:
+            clusters[-1].append(row)
+        else:
+            clusters.append([row])
+    for cluster in clusters:
+        for at, row in enumerate(cluster):
+            yield row, (2 * at - (len(cluster) - 1)) * _APART_POINTS
+
+
+def _finish_axes(axes: Any) -> None:
+    for ax in axes.flat:
+        ax.grid(axis="y")
+        ax.margins(x=0.09, y=0.07)
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_formatter("{x:g}×")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("prefill speed-up")
+    for column in axes.T:  # the lowest panel in sight carries the tick labels
+        [ax for ax in column if ax.get_visible()][-1].tick_params(labelbottom=True)
+
+
+def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
+    rows = [row for panel in sheet.panels for row in panel]
+    methods = sorted((method for (method,) in distinct(rows, "method")),
+                     key=lambda name: -_depth((name,)))  # fmt: skip
+    handles: list[Any] = [
+        Line2D([], [], color=method_colour(name), linestyle="-", marker="o", markersize=3.8,
+               markeredgecolor=INK, markeredgewidth=0.5, label=METHOD_TITLES.get(name, name))
+        for name in methods
+    ]  # fmt: skip
+    labels = [handle.get_label() for handle in handles]
+    if kind:
+        band = Patch(facecolor=INK, alpha=0.2, linewidth=0)
+        handles.append((band, Line2D([], [], color=INK, linewidth=1.3)))
+        labels.append("predicted, range")
+    handles.append(Line2D([], [], color=INK, linestyle="", marker="o", markersize=3.8))
+    labels.append("observed, quartiles")
+    for (_, dashes), label in zip(COUNTS, ("FLOPs, Eq. 9", "FLOPs, exact"), strict=True):
+        handles.append(Line2D([], [], color=INK, linewidth=0.7, linestyle=dashes))
+        labels.append(label)
+    for status, label in (("oom", "out of memory"), ("failed", "failed")):
+        if any(text(row, "status") == status for row in rows):
+            handles.append(Line2D([], [], color=INK, linestyle="", marker=_NOT_MEASURED[status],
+                                  markersize=4.4, markeredgewidth=1.1))  # fmt: skip
+            labels.append(label)
+    fig.legend(handles, labels, loc="outside upper center", ncols=3 if width == "column" else 5,
+               handler_map={tuple: HandlerTuple(ndivide=1)})  # fmt: skip
+
+
+def _notes(rows: Sequence[Row], sheet: Sheet, kind: str) -> list[str]:
+    shown = [row for panel in sheet.panels for row in panel]
+    without = sum(number(row, f"speedup_{kind}") is None for row in shown)
+    forms = {text(row, "fastv_form") for row in shown if text(row, "fastv_form")}
+    broken = any(text(row, "status") in _NOT_MEASURED for row in shown)
+    return foot_note([
+        where(rows, *(("model",) if len(distinct(shown, "model")) == 1 else ()), "device",
+              "dtype", "attention", *(("clip",) if len(sheet.panels) == 1 else ())),
+        weight_note(rows),
+        f"prediction: {KINDS[kind]}, written before the measurement" if kind else
+        "no prediction is on record",
+        f"{without} of {len(shown)} configurations have none" if kind and without else "",
+        "full prefill over prefill and selection, Eq. 9 without selection",
+        "FastV's scores: m, of all queries; q, of the last query alone" if len(forms) > 1 else "",
+        "crosses stand at the prediction, at the nominal ratio" if broken else "",
+        *sheet.left_out,
+    ])  # fmt: skip
