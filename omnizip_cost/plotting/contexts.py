@@ -47,7 +47,9 @@ class Sheet:
         return max((title.count("\n") + 1 for title in self.titles.values() if title), default=0)
 
 
-def sheet_of(rows: Sequence[Row], *, columns: int, panel_in: float) -> Sheet:
+def sheet_of(
+    rows: Sequence[Row], *, columns: int, panel_in: float, most: int = MOST_PANELS
+) -> Sheet:
     """Lay out the rows of a campaign: a panel per model and clip, a line per model if it fits.
 
     Parameters
@@ -59,16 +61,19 @@ def sheet_of(rows: Sequence[Row], *, columns: int, panel_in: float) -> Sheet:
         Panels side by side, at most.
     panel_in
         Width of a panel in inches: titles are wrapped to it.
+    most
+        Panels at most. Where there are more, each model keeps its shortest clip, its longest and
+        some between.
     """
     kept, left_out = _stock(rows)
     models = distinct(kept, "model")
     groups = sorted(grouped(kept, *SETTING).values(), key=lambda panel: _order(panel[0], models))
-    groups, crowded = _most_measured(groups)
+    groups, crowded = _with_room(groups, most)
     per_model = _by_model(groups)
-    most = max(len(part) for part in per_model)
+    longest = max(len(part) for part in per_model)
     lines: list[list[Panel | None]]
-    if most <= columns and len(per_model) > 1 and most > 1:
-        lines = [[*part, *[None] * (most - len(part))] for part in per_model]
+    if 1 < longest <= columns and len(per_model) > 1:
+        lines = [[*part, *[None] * (longest - len(part))] for part in per_model]
     else:
         wide = min(columns, len(groups))
         flow: list[Panel | None] = [*groups, *[None] * (-len(groups) % wide)]
@@ -103,15 +108,26 @@ def _by_model(groups: Sequence[Panel]) -> list[list[Panel]]:
     return list(found.values())
 
 
-def _most_measured(groups: Sequence[Panel]) -> tuple[list[Panel], list[str]]:
-    """Keep the panels with the most configurations, as many as a sheet holds, in their order."""
-    if len(groups) <= MOST_PANELS:
+def _with_room(groups: Sequence[Panel], most: int) -> tuple[list[Panel], list[str]]:
+    """Keep as many panels as a sheet holds, those of each model spread over its lengths."""
+    if len(groups) <= most:
         return list(groups), []
-    ranked = sorted(range(len(groups)), key=lambda at: -len(groups[at]))[:MOST_PANELS]
-    gone = [group for at, group in enumerate(groups) if at not in ranked]
+    parts = _by_model(groups)[:most]
+    room = most // len(parts)
+    kept = [panel for part in parts for panel in _spread(part, room)]
     rows = [row for group in groups for row in group]
+    gone = (group for group in groups if group not in kept)
     names = "; ".join(_title(group[0], rows, 1000).replace("\n", ", ") for group in gone)
-    return [groups[at] for at in sorted(ranked)], [f"no room for: {names}"]
+    return kept, [f"no room for {names}"]
+
+
+def _spread(panels: Sequence[Panel], room: int) -> list[Panel]:
+    """Take ``room`` of the panels, first and last among them, the others evenly between."""
+    if len(panels) <= room:
+        return list(panels)
+    if room == 1:
+        return [panels[-1]]
+    return [panels[round(at * (len(panels) - 1) / (room - 1))] for at in range(room)]
 
 
 def _title(row: Row, rows: Sequence[Row], characters: int) -> str:
