@@ -48,7 +48,12 @@ class Sheet:
 
 
 def sheet_of(
-    rows: Sequence[Row], *, columns: int, panel_in: float, most: int = MOST_PANELS
+    rows: Sequence[Row],
+    *,
+    columns: int,
+    panel_in: float,
+    most: int = MOST_PANELS,
+    setting: Sequence[str] = SETTING,
 ) -> Sheet:
     """Lay out the rows of a campaign: a panel per model and clip, a line per model if it fits.
 
@@ -56,7 +61,7 @@ def sheet_of(
     ----------
     rows
         Rows of the result table; those run as graphs are left out where others are there, since
-        graphs change decode alone.
+        graphs change decode alone, unless ``execution`` is part of the setting.
     columns
         Panels side by side, at most.
     panel_in
@@ -64,11 +69,13 @@ def sheet_of(
     most
         Panels at most. Where there are more, each model keeps its shortest clip, its longest and
         some between.
+    setting
+        Columns that rows of one panel agree in.
     """
-    kept, left_out = _stock(rows)
+    kept, left_out = (list(rows), []) if "execution" in setting else _stock(rows)
     models = distinct(kept, "model")
-    groups = sorted(grouped(kept, *SETTING).values(), key=lambda panel: _order(panel[0], models))
-    groups, crowded = _with_room(groups, most)
+    groups = sorted(grouped(kept, *setting).values(), key=lambda panel: _order(panel[0], models))
+    groups, crowded = _with_room(groups, most, setting)
     per_model = _by_model(groups)
     longest = max(len(part) for part in per_model)
     lines: list[list[Panel | None]]
@@ -82,7 +89,7 @@ def sheet_of(
     characters = int(panel_in * 16)
     return Sheet(
         lines=tuple(tuple(line) for line in lines),
-        titles={at: _title(panel[0], shown, characters)
+        titles={at: _title(panel[0], shown, characters, setting)
                 for at, panel in enumerate(panel for line in lines for panel in line if panel)},
         left_out=(*left_out, *crowded),
     )  # fmt: skip
@@ -108,7 +115,9 @@ def _by_model(groups: Sequence[Panel]) -> list[list[Panel]]:
     return list(found.values())
 
 
-def _with_room(groups: Sequence[Panel], most: int) -> tuple[list[Panel], list[str]]:
+def _with_room(
+    groups: Sequence[Panel], most: int, setting: Sequence[str]
+) -> tuple[list[Panel], list[str]]:
     """Keep as many panels as a sheet holds, those of each model spread over its lengths."""
     if len(groups) <= most:
         return list(groups), []
@@ -117,7 +126,7 @@ def _with_room(groups: Sequence[Panel], most: int) -> tuple[list[Panel], list[st
     kept = [panel for part in parts for panel in _spread(part, room)]
     rows = [row for group in groups for row in group]
     gone = (group for group in groups if group not in kept)
-    names = "; ".join(_title(group[0], rows, 1000).replace("\n", ", ") for group in gone)
+    names = "; ".join(_title(group[0], rows, 1000, setting).replace("\n", ", ") for group in gone)
     return kept, [f"no room for {names}"]
 
 
@@ -130,18 +139,21 @@ def _spread(panels: Sequence[Panel], room: int) -> list[Panel]:
     return [panels[round(at * (len(panels) - 1) / (room - 1))] for at in range(room)]
 
 
-def _title(row: Row, rows: Sequence[Row], characters: int) -> str:
+def _title(row: Row, rows: Sequence[Row], characters: int, setting: Sequence[str]) -> str:
     """Name the panel of a row by what differs between panels, the model on a line of its own."""
-    several = [name for name in SETTING if len(distinct(rows, name)) > 1]
+    several = [name for name in setting if len(distinct(rows, name)) > 1]
     lines = [text(row, "model")] if "model" in several else []
     parts = []
     if "full_tokens" in several:
         parts.append(f"{number(row, 'full_tokens') or 0:,.0f} tokens")
     same_length = [other for other in rows if all(
-        text(other, name) == text(row, name) for name in SETTING if name != "clip")]  # fmt: skip
+        text(other, name) == text(row, name) for name in setting if name != "clip")]  # fmt: skip
     if len(distinct(same_length, "clip")) > 1:
         parts.append(text(row, "clip"))
-    parts += [text(row, name) for name in ("device", "dtype", "attention") if name in several]
+    parts += [text(row, name) for name in ("device", "dtype", "attention", "execution", "timed")
+              if name in several]  # fmt: skip
+    if "decode_steps" in several:
+        parts.append(f"{text(row, 'decode_steps')} decoded")
     lines += textwrap.wrap(", ".join(part for part in parts if part), characters)
     return "\n".join(lines)
 
