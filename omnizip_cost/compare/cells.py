@@ -15,6 +15,7 @@ class MeasuredCell(NamedTuple):
 
     stages: Stages
     full: Stages
+    """Empty where full tokens have no measurement; :func:`measured_cells` refuses that."""
 
     @property
     def row(self) -> MeasurementRow:
@@ -35,30 +36,48 @@ def measured_cells(rows: Iterable[MeasurementRow]) -> list[MeasuredCell]:
     InvalidValueError
         No rows, or a cell without a full-token measurement.
     """
-    cells: dict[tuple[object, ...], Stages] = {}
-    for row in rows:
-        cells.setdefault(row.cell_key, {})[row.stage] = row
-    if not cells:
+    found = gathered_cells(rows)
+    if not found:
         raise InvalidValueError("compare", "rows", "at least one measured cell", 0)
-    references = {
-        _setting(any_row(stages)): stages
-        for stages in cells.values()
-        if any_row(stages).method == "full" and "prefill" in stages
-    }
-    found = []
-    for stages in cells.values():
-        sample = any_row(stages)
-        full = references.get(_setting(sample))
-        if full is None or full["prefill"].status != "ok":
+    for cell in found:
+        if not cell.full:
+            sample = cell.row
             raise InvalidValueError(
                 "compare",
                 "full tokens",
                 f"measured for {sample.model} on {sample.clip!r} ({sample.device})",
-                "no such row" if full is None else full["prefill"].status,
+                _full_status(sample, found),
                 "profile with `--method full` into the same folder",
             )
-        found.append(MeasuredCell(stages, full))
     return found
+
+
+def gathered_cells(rows: Iterable[MeasurementRow]) -> list[MeasuredCell]:
+    """Gather rows by cell, in their order; ``full`` is empty where it was not measured."""
+    cells: dict[tuple[object, ...], Stages] = {}
+    for row in rows:
+        cells.setdefault(row.cell_key, {})[row.stage] = row
+    references = {
+        _setting(any_row(stages)): stages
+        for stages in cells.values()
+        if any_row(stages).method == "full"
+        and "prefill" in stages
+        and stages["prefill"].status == "ok"
+    }
+    return [
+        MeasuredCell(stages, references.get(_setting(any_row(stages)), {}))
+        for stages in cells.values()
+    ]
+
+
+def _full_status(sample: MeasurementRow, cells: Iterable[MeasuredCell]) -> str:
+    """How the full tokens of a cell ended, or that nobody ran them."""
+    ended = (
+        cell.row.status
+        for cell in cells
+        if cell.row.method == "full" and _setting(cell.row) == _setting(sample)
+    )
+    return next(ended, "no such row")
 
 
 def any_row(stages: Stages) -> MeasurementRow:
@@ -75,6 +94,7 @@ def _setting(row: MeasurementRow) -> tuple[object, ...]:
         row.device,
         row.dtype,
         row.attention,
+        row.execution,
         row.clip,
         row.full_tokens,
         row.decode_steps,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from omnizip_cost.compare.cells import any_row, measured_cells
+from omnizip_cost.compare.cells import MeasuredCell, any_row, measured_cells
 from omnizip_cost.compare.counts import stage_flops
 from omnizip_cost.compare.gap import SAME_WORK, Stages, explain, noise
 from omnizip_cost.compare.observed import observed_speedup
@@ -135,13 +135,26 @@ def compare(rows: Iterable[MeasurementRow], specs: Mapping[str, ModelSpec]) -> l
     """
     out = []
     for cell in measured_cells(rows):
-        if cell.row.model not in specs:
-            raise InvalidValueError("compare", "model", "one with a known config", cell.row.model)
-        out.append(_compare(cell.stages, cell.full, specs[cell.row.model]))
+        out.append(compared_cell(cell, spec_of(cell, specs)))
     return out
 
 
-def _compare(stages: Stages, full: Stages, spec: ModelSpec) -> CompareRow:
+def spec_of(cell: MeasuredCell, specs: Mapping[str, ModelSpec]) -> ModelSpec:
+    """Return the spec of a cell's model.
+
+    Raises
+    ------
+    InvalidValueError
+        There is none by the name that the rows carry.
+    """
+    if cell.row.model not in specs:
+        raise InvalidValueError("compare", "model", "one with a known config", cell.row.model)
+    return specs[cell.row.model]
+
+
+def compared_cell(measured: MeasuredCell, spec: ModelSpec) -> CompareRow:
+    """Join one cell, whose full tokens were measured, with the counts of what it kept."""
+    stages, full = measured
     cell, reference = any_row(stages), full["prefill"]
     names = {"eq9": "eq9", "exact": executed_convention(cell.attention), "torch": "torch"}
     whole = {kind: stage_flops(reference, spec, name) for kind, name in names.items()}
