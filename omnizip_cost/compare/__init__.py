@@ -13,7 +13,13 @@ from omnizip_cost.compare.predicted import (
 )
 from omnizip_cost.compare.reported_devices import reported_device
 from omnizip_cost.compare.summary import ErrorSummary, noise_floor, summarise
-from omnizip_cost.compare.tables import ConventionRow, StageRow, convention_rows, stage_rows
+from omnizip_cost.compare.tables import (
+    ConventionRow,
+    StageRow,
+    convention_rows,
+    recorded_stage_rows,
+    stage_rows,
+)
 from omnizip_cost.compare.waterfall import STEPS, TIMERS, WaterfallRow, waterfall
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "observed_plan",
     "predicted_cell",
     "predicted_row",
+    "recorded_stage_rows",
     "reported_device",
     "stage_flops",
     "stage_rows",

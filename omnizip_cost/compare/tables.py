@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from omnizip_cost.compare.recorded import RecordedPrediction
 from omnizip_cost.compression.plan import Plan
 from omnizip_cost.cost import Counts
-from omnizip_cost.results import FlatRow, MeasurementRow
+from omnizip_cost.results import STAGES, FlatRow, MeasurementRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow(FlatRow):
-    """Measured time of one stage of one configuration."""
+    """Time of one stage of one configuration: measured, or predicted beforehand."""
 
     model: str
     label: str
@@ -28,6 +29,11 @@ class StageRow(FlatRow):
     clip: str
     decode_steps: int
     status: str
+    execution: str
+    full_tokens: int
+    """Prompt tokens before compression, text included."""
+    timed: str = "observed"
+    """"observed": median and quartiles. "predicted": on record before the measurement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +74,59 @@ def stage_rows(rows: Iterable[MeasurementRow]) -> list[StageRow]:
             clip=row.clip,
             decode_steps=row.decode_steps,
             status=row.status,
+            execution=row.execution,
+            full_tokens=row.full_tokens,
         )
         for row in rows
     ]
+
+
+def recorded_stage_rows(row: MeasurementRow, found: RecordedPrediction) -> list[StageRow]:
+    """Time per stage of a prediction on record, under the names of the cell that it is about.
+
+    Parameters
+    ----------
+    row : MeasurementRow
+        Any stage of the measured cell.
+    found : RecordedPrediction
+        What was on record for it, as :func:`~omnizip_cost.compare.recorded_check.recorded_for`
+        says.
+    """
+    return [
+        StageRow(
+            model=row.model,
+            label=row.label,
+            method=row.method,
+            stage=stage,
+            seconds=seconds,
+            low_s=low_s,
+            high_s=high_s,
+            weights=row.weights,
+            device=row.device,
+            dtype=row.dtype,
+            attention=row.attention,
+            clip=row.clip,
+            decode_steps=row.decode_steps,
+            status="ok",
+            execution=row.execution,
+            full_tokens=row.full_tokens,
+            timed="predicted",
+        )
+        for stage in STAGES
+        for seconds, low_s, high_s in [_recorded_seconds(found, stage)]
+        if seconds
+    ]
+
+
+def _recorded_seconds(
+    found: RecordedPrediction, stage: str
+) -> tuple[float | None, float | None, float | None]:
+    """Seconds of one recorded stage, the least and the most of them; None where it has none."""
+    if stage != "decode":
+        return found[f"{stage}_s"], found[f"{stage}_low_s"], found[f"{stage}_high_s"]
+    each = (found.decode_low_s_per_token, found.decode_high_s_per_token)
+    low_s, high_s = (None if one is None else one * found.decode_steps for one in each)
+    return found.decode_s, low_s, high_s
 
 
 def convention_rows(counts: Counts, labelled: Mapping[str, Plan]) -> list[ConventionRow]:
