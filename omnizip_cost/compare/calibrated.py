@@ -56,6 +56,8 @@ class Calibrated:
 
     calibration: Calibration
     rows: tuple[CalibratedRow, ...]
+    measured: tuple[MeasurementRow, ...]
+    """The measured row behind each of ``rows``."""
 
     def median_error(self, part: str, stage: str | None = None) -> float | None:
         """Median size of the error of one part, of one stage or all; None where there is none."""
@@ -146,7 +148,7 @@ def calibrate(
         **preprocessing(micro),
         fit=replace(record, errors_not_fitted=_not_fitted(rows)),
     )
-    return Calibrated(calibration=calibration, rows=rows)
+    return Calibrated(calibration=calibration, rows=rows, measured=tuple(one.row for one in stages))
 
 
 def _not_fitted(rows: Sequence[CalibratedRow]) -> dict[str, float]:

@@ -95,8 +95,8 @@ def result_rows(
     specs : mapping of str to ModelSpec
         By the model names of the rows.
     recorded : mapping of cell key to Recorded
-        As :func:`~omnizip_cost.compare.recorded_check.recorded_for` answers; a configuration that is
-        not in it has no prediction.
+        What :func:`~omnizip_cost.compare.recorded_check.recorded_for` answers; a configuration
+        that is not in it has no prediction.
 
     Returns
     -------
