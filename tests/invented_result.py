@@ -77,7 +77,7 @@ def _context(
             "dtype": "bfloat16", "attention": "sdpa", "execution": "stock",
             "clip": CLIPS.get(full, f"{full // 167} s at 252x448"), "full_tokens": full,
             "method": method, "mode": "paper", "fastv_form": form, "retained": retained,
-            "label": NAMES[method] if method == "full" else f"{NAMES[method]} {retained:.0%}",
+            "label": _label(method, retained, form), "decode_steps": 16,
             "realised": realised, "status": "ok", "reason": "",
             "prefill_s": seconds["observed"], "prefill_low_s": seconds["observed"] * 0.98,
             "prefill_high_s": seconds["observed"] * 1.03,
@@ -99,6 +99,12 @@ def _context(
         for name in PREDICTORS:
             row[f"error_{name}"] = row[f"speedup_{name}"] / row["speedup_observed"] - 1
         yield row
+
+
+def _label(method: str, retained: float, form: str | None) -> str:
+    if method == "full":
+        return NAMES[method]
+    return f"{NAMES[method]} {retained:.0%}{' last query' if form == 'last-query' else ''}"
 
 
 def error_tables(result: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -19,6 +19,9 @@ SETTING = ("model", "device", "dtype", "attention", "clip", "full_tokens")
 CONFIGURATION = ("method", "label", "mode", "fastv_form", "rho_a", "rho_v")
 """What tells configurations of one panel apart."""
 
+KINDS = {"predicted": "uncalibrated", "calibrated": "calibrated"}
+"""How the two predictions on record are called in columns, and in words."""
+
 MOST_PANELS = 12
 """As many as a page holds."""
 
@@ -75,6 +78,7 @@ def sheet_of(
     kept, left_out = (list(rows), []) if "execution" in setting else _stock(rows)
     models = distinct(kept, "model")
     groups = sorted(grouped(kept, *setting).values(), key=lambda panel: _order(panel[0], models))
+    groups, twice = _once(groups)
     groups, crowded = _with_room(groups, most, setting)
     per_model = _by_model(groups)
     longest = max(len(part) for part in per_model)
@@ -91,7 +95,7 @@ def sheet_of(
         lines=tuple(tuple(line) for line in lines),
         titles={at: _title(panel[0], shown, characters, setting)
                 for at, panel in enumerate(panel for line in lines for panel in line if panel)},
-        left_out=(*left_out, *crowded),
+        left_out=(*left_out, *twice, *crowded),
     )  # fmt: skip
 
 
@@ -101,6 +105,21 @@ def _stock(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
         return list(rows), []
     note = f"left out: {len(graphs)} configurations run as graphs, which change decode alone"
     return [row for row in rows if text(row, "execution") != "graph"], [note]
+
+
+def _once(groups: Sequence[Panel]) -> tuple[list[Panel], list[str]]:
+    """Keep one row of each configuration: that with as many decode steps as most rows have."""
+    steps = [text(row, "decode_steps") for panel in groups for row in panel]
+    kept = []
+    for panel in groups:
+        rows = sorted(panel, key=lambda row: -steps.count(text(row, "decode_steps")))
+        first: dict[tuple[str, ...], Row] = {}
+        for row in rows:
+            first.setdefault(configuration(row), row)
+        kept.append([row for row in panel if first[configuration(row)] is row])
+    gone = len(steps) - sum(len(panel) for panel in kept)
+    note = f"left out: {gone} configurations measured again with other decode steps"
+    return kept, [note] if gone else []
 
 
 def _order(row: Row, models: Sequence[tuple[str, ...]]) -> tuple[float, ...]:
@@ -140,7 +159,7 @@ def _spread(panels: Sequence[Panel], room: int) -> list[Panel]:
 
 
 def _title(row: Row, rows: Sequence[Row], characters: int, setting: Sequence[str]) -> str:
-    """Name the panel of a row by what differs between panels, the model on a line of its own."""
+    """Name the panel of a row by what differs between panels, on one line if it fits."""
     several = [name for name in setting if len(distinct(rows, name)) > 1]
     lines = [text(row, "model")] if "model" in several else []
     parts = []
@@ -154,8 +173,10 @@ def _title(row: Row, rows: Sequence[Row], characters: int, setting: Sequence[str
               if name in several]  # fmt: skip
     if "decode_steps" in several:
         parts.append(f"{text(row, 'decode_steps')} decoded")
-    lines += textwrap.wrap(", ".join(part for part in parts if part), characters)
-    return "\n".join(lines)
+    parts = [part for part in parts if part]
+    if len(", ".join([*lines, *parts])) <= characters:
+        return ", ".join([*lines, *parts])
+    return "\n".join([*lines, *textwrap.wrap(", ".join(parts), characters)])
 
 
 def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
@@ -177,3 +198,13 @@ def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
 def configuration(row: Row) -> tuple[str, ...]:
     """Give the key of a row in :func:`configuration_names`."""
     return tuple(text(row, name) for name in CONFIGURATION)
+
+
+def prediction_kind(rows: Sequence[Row], column: str) -> str:
+    """Which prediction to draw where one alone has room: uncalibrated, if there is one; or none.
+
+    ``column`` is the name of the column with ``{}`` in place of the kind.
+    """
+    found = (kind for kind in KINDS if any(number(row, column.format(kind)) is not None
+             for row in rows))  # fmt: skip
+    return next(found, "")

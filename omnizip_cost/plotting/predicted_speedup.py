@@ -1,9 +1,10 @@
 """Speed-up of prefill and selection against the ratio kept: predicted first, then observed.
 
-One panel per model and clip, all methods in it. A line in its band is what was predicted before
-the measurement; filled markers with bars are what the clock said; the thin lines are the quotient
-of FLOPs of Eq. 9 and of the exact count. Points that share a ratio are set apart by a few points
-on the page; their data stay as they are.
+One panel per model and clip, for methods that drop tokens before the decoder; beside it one for
+FastV, which drops them inside and would lie between the others. A line in its band is what was
+predicted before the measurement; filled markers with bars are what the clock said; thin lines are
+the quotient of FLOPs of Eq. 9 and of the exact count. Both axes are logarithmic. Points that would
+cover one another are set apart by a few points on the page; their data stay as they are.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.plotting.canvas import new_figure
-from omnizip_cost.plotting.contexts import Sheet, sheet_of
+from omnizip_cost.plotting.contexts import KINDS, MOST_PANELS, Sheet, prediction_kind, sheet_of
 from omnizip_cost.plotting.style import (
     FAINT,
     INK,
@@ -50,14 +51,19 @@ REQUIRED = (
     "speedup_observed_high", "speedup_predicted", "speedup_predicted_low",
     "speedup_predicted_high",
 )  # fmt: skip
-KINDS = {"predicted": "uncalibrated", "calibrated": "calibrated"}
-"""Columns of the two kinds of prediction, and what each is called."""
+INSIDE = "fastv"
+"""Drops tokens inside the decoder, so that equal ratios are not equal work."""
 COUNTS = (("speedup_eq9", (0, (4, 1.6))), ("speedup_exact", (0, (1, 1.2))))
 _XLABEL = "audio and video tokens retained (realised)"
 _SHARED_RATIO = 0.012
-_APART_POINTS = 2.7
+_SHARED_HEIGHT = 1.12
+"""Markers closer than this in ratio and in speed-up would cover one another."""
+_APART_POINTS = 1.9
+_SHARES = (0.1, 0.2, 0.25, 0.35, 0.5, 0.7, 1.0)
+_SPEEDUPS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 _ORDER = ("omnizip", "visionzip", "dycoke", "random", "fastv")
 _FORM_MARKS = {"materialised": "m", "last-query": "q"}
+_FORM_POINTS = 6.0
 _NOT_MEASURED = {"oom": "x", "failed": "+"}
 
 
@@ -90,55 +96,83 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
         raise InvalidValueError(
             "table of figure 'predicted_speedup'", "rows", "at least one that is compressed", 0
         )
-    kind = _kind(reduced)
-    sheet = sheet_of(reduced, columns=2 if width == "column" else 4, panel_in=1.4)
-    lines = len(sheet.lines)
+    kind = prediction_kind(reduced, "speedup_{}")
+    narrow = width == "column"
+    inside = any(text(row, "method") == INSIDE for row in reduced)
+    columns = (1 if narrow else 2) if inside else (2 if narrow else 4)
+    sheet = sheet_of(
+        reduced,
+        columns=columns,
+        panel_in=1.9 if inside else 1.4,
+        most=6 if narrow else MOST_PANELS,
+    )
+    panel_in = 0.88 if len(sheet.lines) > 3 else 1.15 if len(sheet.lines) > 1 else 1.5
     fig = new_figure(
         width=width,
-        height_in=0.8 + (1.12 + 0.12 * sheet.title_lines) * lines,
+        height_in=0.8 + (panel_in + 0.12 * sheet.title_lines) * len(sheet.lines),
         xlabel=_XLABEL,
         notes=_notes(rows, sheet, kind),
     )
-    axes = fig.subplots(lines, len(sheet.lines[0]), sharex=True, sharey=True, squeeze=False)
+    shape = (len(sheet.lines), len(sheet.lines[0]) * (2 if inside else 1))
+    ratios = {"width_ratios": [2.1, 1.0] * len(sheet.lines[0])} if inside else {}
+    axes = fig.subplots(*shape, sharex="col", sharey=True, squeeze=False, gridspec_kw=ratios)
     shapes = model_markers(model for (model,) in distinct(reduced, "model"))
     titles = iter(sheet.titles.values())
-    for ax, panel in zip(axes.flat, (one for line in sheet.lines for one in line), strict=True):
+    cells = iter(axes.flat)
+    for panel in (panel for line in sheet.lines for panel in line):
+        pair = [next(cells) for _ in range(2 if inside else 1)]
         if panel is None:
-            ax.set_visible(False)
+            for ax in pair:
+                ax.set_visible(False)
             continue
-        _draw_panel(ax, panel, shapes[text(panel[0], "model")], kind)
-        ax.set_title(next(titles), color=INK, fontsize=7.5)
+        for ax, members in zip(pair, _inside_apart(panel), strict=False):
+            _draw_panel(ax, members, shapes[text(panel[0], "model")], kind)
+        title = next(titles) or ("chosen before the decoder" if inside else "")
+        pair[0].set_title(title, color=INK, fontsize=7.5)
+        if inside and panel in sheet.lines[0]:
+            pair[1].set_title(METHOD_TITLES[INSIDE], color=INK, fontsize=7.5)
     _finish_axes(axes)
+    if inside:
+        for ax in axes[:, 1::2].flat:
+            ax.margins(x=0.28)
     _legend(fig, sheet, kind, width)
     return fig
 
 
-def _kind(rows: Sequence[Row]) -> str:
-    """Which of two kinds of prediction the table has, the uncalibrated one first; or none."""
-    for kind in KINDS:
-        if any(number(row, f"speedup_{kind}") is not None for row in rows):
-            return kind
-    return ""
+def _inside_apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Rows of methods that drop tokens before the decoder, and of FastV."""
+    return (
+        [row for row in rows if text(row, "method") != INSIDE],
+        [row for row in rows if text(row, "method") == INSIDE],
+    )
 
 
 def _draw_panel(ax: Any, rows: Sequence[Row], marker: str, kind: str) -> None:
-    """Draw all methods of one model and clip: bands, counts, lines, then what was observed."""
+    """Draw methods of one model and clip: bands, counts, lines, then what was observed."""
+    if not rows:
+        ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", va="center", fontsize=7,
+                style="italic", color=FAINT, label="_missing")  # fmt: skip
     ax.axhline(1.0, color=FAINT, linewidth=0.8, linestyle=(0, (1, 1.5)), label="_unity")
     forms = {text(row, "fastv_form") for row in rows if text(row, "fastv_form")}
     groups = grouped(rows, "method", "mode", "fastv_form")
-    for depth, (method, _, form) in enumerate(sorted(groups, key=_depth)):
-        members = sorted(groups[method, _, form], key=_ratio)
-        colour = method_colour(method)
-        _draw_predicted(ax, members, colour, kind, depth)
-        for column, dashes in COUNTS:
-            points = [row for row in members if number(row, column) is not None]
-            ax.plot([_ratio(row) for row in points], [number(row, column) for row in points],
-                    color=colour, linewidth=0.7, linestyle=dashes, marker="",
-                    zorder=2.0 + 0.01 * depth, label=f"_{column}")  # fmt: skip
-        if len(forms) > 1 and form in _FORM_MARKS:
-            _name_form(ax, members, _FORM_MARKS[form], kind)
+    for depth, key in enumerate(sorted(groups, key=_depth)):
+        _draw_predicted(ax, sorted(groups[key], key=_ratio), method_colour(key[0]), kind, depth)
+    for members in grouped(sorted(rows, key=_ratio), "fastv_form").values():
+        _draw_counts(ax, members)
+    ends = [max(members, key=_ratio) for members in groups.values()]
+    if len(forms) > 1:
+        _name_forms(ax, ends, kind)
     for row, offset in _set_apart(rows):
         _draw_observed(ax, row, marker, offset, kind)
+
+
+def _draw_counts(ax: Any, rows: Sequence[Row]) -> None:
+    """Quotients of FLOPs: one line each for all methods, whose equal ratios are equal work."""
+    for column, dashes in COUNTS:
+        points = [row for row in rows if number(row, column) is not None]
+        ax.plot([_ratio(row) for row in points], [number(row, column) for row in points],
+                color=INK, linewidth=0.6, linestyle=dashes, marker="", zorder=2.0,
+                label=f"_{column}")  # fmt: skip
 
 
 def _depth(key: tuple[str, ...]) -> int:
@@ -173,14 +207,21 @@ def _draw_predicted(ax: Any, rows: Sequence[Row], colour: str, kind: str, depth:
                         zorder=1.2 + 0.01 * depth, label="_band")  # fmt: skip
 
 
-def _name_form(ax: Any, rows: Sequence[Row], mark: str, kind: str) -> None:
-    """Write the form of FastV beside the last of its points."""
-    for column in ("speedup_observed", f"speedup_{kind}", "speedup_exact"):
-        if (height := number(rows[-1], column)) is not None:
-            ax.annotate(mark, (_ratio(rows[-1]), height), xytext=(5, 0), va="center",
-                        textcoords="offset points", fontsize=7, color=INK,
-                        label="_form")  # fmt: skip
-            return
+def _name_forms(ax: Any, ends: Sequence[Row], kind: str) -> None:
+    """Write the form of FastV beside the last of its points, the higher one above."""
+    named = [row for row in ends if text(row, "fastv_form") in _FORM_MARKS]
+    named.sort(key=lambda row: _end(row, kind))
+    for at, row in enumerate(named):
+        shift = (at - (len(named) - 1) / 2) * _FORM_POINTS
+        ax.annotate(_FORM_MARKS[text(row, "fastv_form")], (_ratio(row), _end(row, kind)),
+                    xytext=(6, shift), va="center", textcoords="offset points", fontsize=7,
+                    color=INK, label="_form")  # fmt: skip
+
+
+def _end(row: Row, kind: str) -> float:
+    """Height of what is drawn of a row."""
+    columns = ("speedup_observed", f"speedup_{kind}", "speedup_exact")
+    return next((height for name in columns if (height := number(row, name)) is not None), 1.0)
 
 
 def _draw_observed(ax: Any, row: Row, marker: str, offset: float, kind: str) -> None:
@@ -207,10 +248,11 @@ def _draw_observed(ax: Any, row: Row, marker: str, offset: float, kind: str) -> 
 
 
 def _set_apart(rows: Sequence[Row]) -> Iterator[tuple[Row, float]]:
-    """Give each row its shift on the page, in points, where several share a ratio."""
+    """Give each row its shift on the page, in points, where markers would cover one another."""
     clusters: list[list[Row]] = []
-    for row in sorted(rows, key=_ratio):
-        if clusters and _ratio(row) - _ratio(clusters[-1][0]) < _SHARED_RATIO:
+    for row in sorted(rows, key=lambda row: (round(_ratio(row) / _SHARED_RATIO), _height(row))):
+        last = clusters[-1][-1] if clusters else None
+        if last is not None and _covers(last, row):
             clusters[-1].append(row)
         else:
             clusters.append([row])
@@ -219,18 +261,32 @@ def _set_apart(rows: Sequence[Row]) -> Iterator[tuple[Row, float]]:
             yield row, (2 * at - (len(cluster) - 1)) * _APART_POINTS
 
 
+def _height(row: Row) -> float:
+    return number(row, "speedup_observed") or 1.0
+
+
+def _covers(one: Row, other: Row) -> bool:
+    near = abs(_ratio(one) - _ratio(other)) < _SHARED_RATIO
+    return near and _height(other) / _height(one) < _SHARED_HEIGHT
+
+
 def _finish_axes(axes: Any) -> None:
     for ax in axes.flat:
+        ax.set_xscale("log")
+        ax.set_yscale("log")
         ax.grid(axis="y")
-        ax.margins(x=0.09, y=0.07)
+        ax.margins(x=0.07, y=0.06)
+        ax.xaxis.set_major_locator(FixedLocator(_SHARES))
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-        ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_locator(FixedLocator(_SPEEDUPS))
         ax.yaxis.set_major_formatter("{x:g}×")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_minor_locator(NullLocator())
     for ax in axes[:, 0]:
         ax.set_ylabel("prefill speed-up")
     for column in axes.T:  # the lowest panel in sight carries the tick labels
-        [ax for ax in column if ax.get_visible()][-1].tick_params(labelbottom=True)
+        if seen := [ax for ax in column if ax.get_visible()]:
+            seen[-1].tick_params(labelbottom=True)
 
 
 def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
@@ -248,17 +304,17 @@ def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
         handles.append((band, Line2D([], [], color=INK, linewidth=1.3)))
         labels.append("predicted, range")
     handles.append(Line2D([], [], color=INK, linestyle="", marker="o", markersize=3.8))
-    labels.append("observed, quartiles")
+    labels.append("observed")
     for (_, dashes), label in zip(COUNTS, ("FLOPs, Eq. 9", "FLOPs, exact"), strict=True):
-        handles.append(Line2D([], [], color=INK, linewidth=0.7, linestyle=dashes))
+        handles.append(Line2D([], [], color=INK, linewidth=0.6, linestyle=dashes))
         labels.append(label)
-    for status, label in (("oom", "out of memory"), ("failed", "failed")):
+    for status, label in (("oom", "OOM"), ("failed", "failed")):
         if any(text(row, "status") == status for row in rows):
             handles.append(Line2D([], [], color=INK, linestyle="", marker=_NOT_MEASURED[status],
                                   markersize=4.4, markeredgewidth=1.1))  # fmt: skip
             labels.append(label)
     fig.legend(handles, labels, loc="outside upper center", ncols=3 if width == "column" else 5,
-               handler_map={tuple: HandlerTuple(ndivide=1)})  # fmt: skip
+               columnspacing=1.0, handler_map={tuple: HandlerTuple(ndivide=1)})  # fmt: skip
 
 
 def _notes(rows: Sequence[Row], sheet: Sheet, kind: str) -> list[str]:
@@ -270,6 +326,7 @@ def _notes(rows: Sequence[Row], sheet: Sheet, kind: str) -> list[str]:
         where(rows, *(("model",) if len(distinct(shown, "model")) == 1 else ()), "device",
               "dtype", "attention", *(("clip",) if len(sheet.panels) == 1 else ())),
         weight_note(rows),
+        "bars: quartiles",
         f"prediction: {KINDS[kind]}, written before the measurement" if kind else
         "no prediction is on record",
         f"{without} of {len(shown)} configurations have none" if kind and without else "",
