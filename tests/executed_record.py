@@ -17,7 +17,7 @@ from omnizip_cost.cost.executed import ExecutedOp
 _LOOKUPS = {"embedding", "index", "index_select", "gather"}
 """Operators that read of their source what they write, and the places where."""
 
-_OVERWRITES = {"copy_", "index_put_", "fill_", "zero_"}
+_OVERWRITES = {"copy_", "index_put_", "index_copy_", "fill_", "zero_"}
 """Operators that overwrite without reading what was there."""
 
 _ARITHMETIC = {"add", "sub", "rsub", "mul", "div", "neg", "pow", "rsqrt", "cos", "sin"}
@@ -68,7 +68,8 @@ class Executed(TorchDispatchMode):
         self, name: str, read: list[torch.Tensor], written: list[torch.Tensor], flops: int
     ) -> None:
         """Add one operator to the sums of its name."""
-        wrote = sum(map(_bytes, read[-1:] if name == "index_put_" else written))
+        placed = name in {"index_put_", "index_copy_"}
+        wrote = sum(map(_bytes, read[-1:] if placed else written))
         seen = Sum(1, _read(name, read, written), wrote, flops)
         seen = seen._replace(unseen_flops=_unseen(name, read, written))
         self.sums[name] = self.sums.get(name, Sum()).plus(seen)

@@ -42,7 +42,8 @@ BackendOption = Annotated[
     typer.Option(
         "--backend",
         metavar="B[,B..]",
-        help="What executes the model: hf-eager, hf-sdpa, compiled, ideal; several with commas.",
+        help="What executes the model: hf-eager, hf-sdpa, hf-graphs, compiled, ideal; "
+        "several with commas.",
     ),
 ]
 DtypeOption = Annotated[

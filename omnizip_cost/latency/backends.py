@@ -9,6 +9,7 @@ from typing import Literal
 
 from omnizip_cost.cost.executed import AttentionKind
 from omnizip_cost.errors import UnknownNameError
+from omnizip_cost.hardware.device import Device
 
 Engine = Literal["stock", "compiled", "ideal"]
 
@@ -25,6 +26,15 @@ class Backend:
     dispatched: bool
     """Whether the host dispatches operators one by one; else the whole pass is one CUDA graph."""
     says: str
+    replayed: bool = False
+    """Whether decode has a cache of fixed size, and each step is one CUDA graph where there are
+    such: of these operators the host dispatches none."""
+
+    def dispatches(self, stage: str, device: Device) -> bool:
+        """Whether the host dispatches the operators of a stage one by one: selection's always."""
+        if stage == "selection":
+            return True
+        return self.dispatched and not (self.replayed and stage == "decode" and device.asynchronous)
 
 
 BACKENDS: Mapping[str, Backend] = MappingProxyType(
@@ -47,6 +57,17 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType(
                 attention="sdpa",
                 dispatched=True,
                 says="the stock transformers modules, operator by operator, fused attention",
+            ),
+            Backend(
+                name="hf-graphs",
+                engine="stock",
+                convention="sdpa",
+                attention="sdpa",
+                dispatched=True,
+                replayed=True,
+                says="as hf-sdpa, but decode has a cache of fixed size and each step is one CUDA "
+                "graph (on a CPU: the cache alone); keys and values are copied to every query "
+                "head, as transformers 5.17 does before attention with a mask",
             ),
             Backend(
                 name="compiled",

@@ -76,7 +76,7 @@ def terms_of(
     ops: Sequence[TimedOp] = [op for op in prediction.ops if op.stage == stage]
     if not ops:
         return None
-    dispatched = prediction.backend.dispatched or stage == "selection"
+    dispatched = prediction.backend.dispatches(stage, prediction.device)
     return StageTerms(
         base_s=np.array([op.base_s for op in ops], dtype=np.float64),
         work=np.array([WORKS.index(op.work) for op in ops], dtype=np.int64),

@@ -67,7 +67,7 @@ def predict(
         A bundled device, the path of a TOML file of one's own, or a record of either.
     workload : Workload, optional
         The clip behind the plan: adds its encoders, of which a plan does not know the sizes.
-    backend : {"hf-eager", "hf-sdpa", "compiled", "ideal"}
+    backend : {"hf-eager", "hf-sdpa", "hf-graphs", "compiled", "ideal"}
         What executes the model (:data:`~omnizip_cost.latency.backends.BACKENDS`).
     dtype : {"bf16", "fp16", "fp32"}
         Of activations and products.
@@ -108,7 +108,7 @@ def predict(
         stage_time(
             name,
             ops,
-            host_s if engine.dispatched or name == "selection" else 0.0,
+            host_s if engine.dispatches(name, card) else 0.0,
             errors,
             asynchronous=card.asynchronous,
         )
@@ -213,6 +213,7 @@ def _engine_listing(
         attention=backend.attention,
         dtype=dtype,
         compiled=backend.engine == "compiled",
+        static_cache=backend.replayed,
     )
     if listing is None:
         raise InvalidValueError(

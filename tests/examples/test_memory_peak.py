@@ -79,10 +79,10 @@ def test_narrower_formats_take_less() -> None:
 
 def test_backends_by_what_they_hold() -> None:
     """Without an answer, for which a cache of fixed size would leave room."""
-    eager, fused, compiled, ideal = (
+    eager, fused, graphs, compiled, ideal = (
         _told(backend=name, decode_steps=0).peak_bytes for name in BACKENDS
     )
-    assert eager > fused >= compiled > ideal
+    assert eager > fused == graphs >= compiled > ideal
     assert _told(backend="ideal").peak.attention_weights == 0
 
 

@@ -33,6 +33,12 @@ from omnizip_cost.cost.executed.op import (
 )
 from omnizip_cost.cost.executed.passes import passes, prompt_tokens, whole_groups
 from omnizip_cost.cost.executed.rotary import rotation
+from omnizip_cost.cost.executed.static_cache import (
+    masked_attention,
+    static_mask,
+    static_pass,
+    static_update,
+)
 from omnizip_cost.specs.spec import ModelSpec, TextSpec, ThinkerSpec
 
 
@@ -43,6 +49,8 @@ def decoder_executed(
     decode_steps: int,
     attention_kind: AttentionKind,
     width: int,
+    *,
+    static_cache: bool = False,
 ) -> Iterator[ExecutedOp]:
     """Every operator of the text model and the head under one plan.
 
@@ -56,6 +64,8 @@ def decoder_executed(
     attention_kind : {"sdpa", "math", "eager"}
     width : int
         Bytes of a number of the model's dtype.
+    static_cache : bool
+        Decode with fused attention on a cache of fixed size; prefill is the same.
     """
     text = spec.text
     groups = whole_groups(text, plan, convention)
@@ -66,9 +76,16 @@ def decoder_executed(
     seen = set()
     for group in groups:
         for run in passes(group.tokens, decode_steps, convention, width):
-            if attention_kind == "eager" and (group.tokens, run.phase) not in seen:
-                yield from placed(eager_mask(run), "llm", run, "mask")
+            first = (group.tokens, run.phase) not in seen
             seen.add((group.tokens, run.phase))
+            if static_cache and run.phase == "decode":
+                fixed = static_pass(run, group.tokens)
+                if first:
+                    yield from placed(static_mask(fixed), "llm", fixed, "mask")
+                yield from _layers(text, STOCK[spec.family], group, fixed, None)
+                continue
+            if attention_kind == "eager" and first:
+                yield from placed(eager_mask(run), "llm", run, "mask")
             yield from _layers(text, STOCK[spec.family], group, run, attention_kind)
     yield from _deepstack(spec, plan, width)
     for run in passes(groups[-1].tokens, decode_steps, convention, width):
@@ -91,8 +108,9 @@ def _deepstack(spec: ModelSpec, plan: Plan, width: int) -> Iterator[ExecutedOp]:
 
 
 def _layers(
-    text: TextSpec, stock: Stock, group: LayerGroup, run: Pass, attention_kind: AttentionKind
+    text: TextSpec, stock: Stock, group: LayerGroup, run: Pass, kind: AttentionKind | None
 ) -> Iterator[ExecutedOp]:
+    """Operators of a group of layers; without a kind of attention: on a cache of fixed size."""
     d, rows = text.hidden_size, run.rows
     heads = Heads(heads=text.heads, kv_heads=text.kv_heads, head_dim=text.head_dim)
     parts: tuple[tuple[str, Iterator[Kernel]], ...] = (
@@ -100,8 +118,8 @@ def _layers(
         ("projection", inputs_of_attention(text, run, fused=stock.fused)),
         ("rms_norm", _head_norms(text, run)),
         ("rotary", _rotations(text, stock, run)),
-        ("cache", _cached(text, group, run)),
-        ("attention", attention(run, heads, attention_kind)),
+        ("cache", _cached(text, group, run) if kind else static_update(run, heads.kv)),
+        ("attention", attention(run, heads, kind) if kind else masked_attention(run, heads)),
         ("projection", linear(run, "projection", rows, heads.q, d, bias=text.output_bias)),
         ("residual", residual(run, rows, d)),
         ("rms_norm", rms_norm(run, rows, d)),

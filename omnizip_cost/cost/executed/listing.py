@@ -105,6 +105,7 @@ def executed_listing(
     attention: AttentionKind = "sdpa",
     dtype: str = "bfloat16",
     compiled: bool = False,
+    static_cache: bool = False,
 ) -> Listing | None:
     """Operators of decoder, head and encoders; None under a formula, which nothing executes.
 
@@ -122,19 +123,22 @@ def executed_listing(
     dtype : {"bfloat16", "float16", "float32"}
     compiled : bool
         Of the stock module: its products with all between them fused, not operator by operator.
+    static_cache : bool
+        Of the stock module, operator by operator: decode on a cache of fixed size.
 
     Raises
     ------
     InvalidValueError
         An unknown attention or dtype, one that skips no pairs under a convention that does, or
-        anything compiled but the stock module with fused attention.
+        anything compiled, or with a cache of fixed size, but the stock module with fused attention.
     """
     engine = engine_of(convention)
     _check(convention, engine, attention, dtype)
     if engine is None:
         return None
-    if compiled and (engine != "stock" or attention != "sdpa"):
-        raise InvalidValueError("listing", "compiled", "of the stock module with sdpa", compiled)
+    if (compiled or static_cache) and (engine != "stock" or attention != "sdpa"):
+        which = "compiled" if compiled else "static_cache"
+        raise InvalidValueError("listing", which, "of the stock module with sdpa", attention)
     width = BYTES_PER_ELEMENT[dtype]
     clip = workload if convention.encoders and isinstance(spec, ThinkerSpec) else None
     if engine == "ideal":
@@ -143,7 +147,15 @@ def executed_listing(
             ops += ideal_encoders(spec, clip, convention, width)
         return Listing(engine=engine, ops=tuple(ops))
     return _stock_listing(
-        spec, plan, convention, decode_steps, clip, attention, dtype, compiled=compiled
+        spec,
+        plan,
+        convention,
+        decode_steps,
+        clip,
+        attention,
+        dtype,
+        compiled=compiled,
+        static_cache=static_cache,
     )
 
 
@@ -157,6 +169,7 @@ def _stock_listing(
     dtype: str,
     *,
     compiled: bool,
+    static_cache: bool,
 ) -> Listing:
     """Operators of the stock modules, one by one or compiled, as far as they are listed."""
     width = BYTES_PER_ELEMENT[dtype]
@@ -168,7 +181,9 @@ def _stock_listing(
     elif compiled:
         ops += compiled_decoder(spec, plan, convention, decode_steps, width)
     else:
-        ops += decoder_executed(spec, plan, convention, decode_steps, attention, width)
+        ops += decoder_executed(
+            spec, plan, convention, decode_steps, attention, width, static_cache=static_cache
+        )
     if clip is not None and isinstance(spec, ThinkerSpec):
         if why_encoders_unlisted(spec) is not None:
             unlisted += ["audio_encoder", "vision_encoder"]

@@ -75,11 +75,9 @@ def attention_layer(
             live.hold("tapped q", run.rows(1, text.query_width))
     else:
         live.drop("q", "k")
-    for name in ("keys", "values"):
-        live.hold(f"new {name}", run.cached(text, keys), "cache")
-        if past:
-            live.drop(name)
-        live.rename(f"new {name}", name)
+    in_place = bool(past) and run.moves_cache
+    if not in_place:
+        _appended(live, run, text, keys, past)
     live.drop("turned k", "v")
     if run.dequantises:
         for name in ("keys", "values"):
@@ -87,6 +85,8 @@ def attention_layer(
     if run.eager:
         _eager(live, run, text, n, keys)
     else:
+        if in_place:
+            _masked(live, run, text, keys)
         live.hold("heads", query)
         live.hold("log-sum", n * text.heads * FLOAT32)
         live.drop("log-sum")
@@ -94,6 +94,23 @@ def attention_layer(
     live.drop("heads", "turned q")
     if run.dequantises:
         live.drop("read keys", "read values")
+    live.drop_all("repeated keys", "repeated values", "mask in numbers")
+
+
+def _appended(live: Live, run: Run, text: TextSpec, keys: int, past: int) -> None:
+    for name in ("keys", "values"):
+        live.hold(f"new {name}", run.cached(text, keys), "cache")
+        if past:
+            live.drop(name)
+        live.rename(f"new {name}", name)
+
+
+def _masked(live: Live, run: Run, text: TextSpec, keys: int) -> None:
+    """What attention with a mask reads: keys and values of every query head, and the mask."""
+    if text.heads > text.kv_heads > 1:
+        for name in ("keys", "values"):
+            live.hold(f"repeated {name}", run.rows(keys, text.query_width))
+    live.hold("mask in numbers", run.rows(keys, 1))
 
 
 def _head_norms(live: Live, run: Run, text: TextSpec, n: int) -> None:

@@ -43,7 +43,7 @@ def memory_peak(
         Tokens that enter each layer.
     workload : Workload, optional
         The clip behind the plan: its inputs and encoders take memory as well.
-    backend : {"hf-eager", "hf-sdpa", "compiled", "ideal"}
+    backend : {"hf-eager", "hf-sdpa", "hf-graphs", "compiled", "ideal"}
     dtype : {"bf16", "fp16", "fp32"}
     weight_dtype, cache_dtype : str, optional
         ``dtype``, or one of "fp8", "int8", "int4".

@@ -11,12 +11,13 @@ from omnizip_cost.cost.memory.storage import cached_bytes
 from omnizip_cost.errors import UnknownNameError
 from omnizip_cost.specs.spec import TextSpec
 
-Backend = Literal["hf-eager", "hf-sdpa", "compiled", "ideal"]
+Backend = Literal["hf-eager", "hf-sdpa", "hf-graphs", "compiled", "ideal"]
 
-BACKENDS: tuple[Backend, ...] = ("hf-eager", "hf-sdpa", "compiled", "ideal")
-"""``hf-eager`` and ``hf-sdpa``: the stock modules, attention written out or fused; ``compiled``:
-the same products, elementwise work fused into few kernels and a cache of fixed size; ``ideal``: one
-product for queries, keys and values, one for gate and up, logits of the last position alone."""
+BACKENDS: tuple[Backend, ...] = ("hf-eager", "hf-sdpa", "hf-graphs", "compiled", "ideal")
+"""``hf-eager`` and ``hf-sdpa``: the stock modules, attention written out or fused; ``hf-graphs``:
+the latter, whose decode has a cache of fixed size; ``compiled``: the same products, elementwise
+work fused into few kernels and a cache of fixed size; ``ideal``: one product for queries, keys and
+values, one for gate and up, logits of the last position alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,12 @@ class Run:
     @property
     def stock(self) -> bool:
         """Whether transformers' own modules run, operator by operator."""
-        return self.backend in {"hf-eager", "hf-sdpa"}
+        return self.backend in {"hf-eager", "hf-sdpa", "hf-graphs"}
+
+    @property
+    def moves_cache(self) -> bool:
+        """Whether the prefill's cache is copied into one of fixed size before decoding."""
+        return self.backend == "hf-graphs"
 
     @property
     def eager(self) -> bool:

@@ -8,8 +8,10 @@ between, the cache alone.
 from __future__ import annotations
 
 from itertools import groupby
+from operator import add
 
-from omnizip_cost.cost.executed.op import FLOAT32, INT64
+from omnizip_cost.cost.executed.op import BOOL, FLOAT32, INT64
+from omnizip_cost.cost.executed.static_cache import static_length
 from omnizip_cost.cost.memory.decoder import rms_norm, stock_layer
 from omnizip_cost.cost.memory.lean import lean_layer
 from omnizip_cost.cost.memory.live import Live
@@ -120,12 +122,14 @@ def next_token(live: Live, text: TextSpec) -> None:
 def decode(live: Live, run: Run, text: TextSpec, layer_tokens: tuple[int, ...], steps: int) -> None:
     """Tell the last of R cached steps, whose cache is the longest.
 
-    A stock layer writes its longer keys beside the old ones; a cache of fixed size is all there.
+    A stock layer writes its longer keys beside the old ones; a cache of fixed size is all there,
+    also where the prefill's was moved into it, layer by layer.
     """
     if not steps:
         return
     live.drop_part("cache")
-    lengths = [n + steps for n in layer_tokens]
+    places = static_length if run.moves_cache else add
+    lengths = [places(n, steps) for n in layer_tokens]
     longest = max(range(len(lengths)), key=lambda layer: (lengths[layer], layer))
     for n, layers in groupby(sorted(lengths[:longest] + lengths[longest + 1 :])):
         live.hold(f"cache of {n}", run.cached(text, n), "cache", 2 * sum(1 for _ in layers))
@@ -137,9 +141,12 @@ def decode(live: Live, run: Run, text: TextSpec, layer_tokens: tuple[int, ...], 
         live.hold(name, run.rows(1, text.head_dim))
     if run.eager:
         live.hold("mask", keys * run.width, "attention_weights")
+    if run.moves_cache:
+        live.hold("mask", keys * BOOL)
     if run.stock:
+        before = keys if run.moves_cache else keys - 1
         for name in ("keys", "values"):
-            live.hold(name, run.cached(text, keys - 1), "cache")
+            live.hold(name, run.cached(text, before), "cache")
         stock_layer(live, run, text, 1, keys - 1)
     else:
         lean_layer(live, run, text, 1, past=keys - 1)
