@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from math import log2
 from typing import Any, Literal, NamedTuple
 
 from campaign_models import FEW_EXPERTS, SLICE, model_spec
@@ -285,6 +286,7 @@ CUDA_MORE = Grid(
 )
 
 _TINY_FIRST = Block(name="tiny, 11 s", model="omni-tiny", seconds=11, cells=MAIN, rounds=5)
+_TINY_LAST = Block(name="tiny, 3 s", model="omni-tiny", seconds=3, cells=SHORT, rounds=5)
 
 CPU = Grid(
     name="cpu",
@@ -295,13 +297,13 @@ CPU = Grid(
     steps=(
         _TINY_FIRST,
         Block(name="slice, 6 s", model=SLICE, seconds=6, cells=SLICED),
-        Block(name="slice, 11 s", model=SLICE, seconds=11, cells=LENGTHS, rounds=2),
+        Block(name="slice, 11 s", model=SLICE, seconds=11, cells=ENDS),
         Block(name="slice, 3 s", model=SLICE, seconds=3, cells=ENDS),
         Block(name="tiny, 23 s", model="omni-tiny", seconds=23, cells=SHORT),
         Block(name="tiny, 6 s", model="omni-tiny", seconds=6, cells=MAIN),
-        Block(name="tiny, 3 s", model="omni-tiny", seconds=3, cells=SHORT, rounds=5),
-        Micro(seconds=30),
-        Profile(name="tiny, 11 s, profiler", of=_TINY_FIRST, cells=TRACED),
+        _TINY_LAST,
+        Micro(seconds=25),
+        Profile(name="tiny, 3 s, profiler", of=_TINY_LAST, cells=TRACED),
         Block(name="slice, 23 s", model=SLICE, seconds=23, cells=ENDS, rounds=2),
     ),
 )
@@ -313,12 +315,12 @@ GRIDS: dict[str, Grid] = {grid.name: grid for grid in (CPU, CUDA, CUDA_MORE)}
 FOLLOWED_BY = {"cuda": "cuda-more"}
 """What a campaign goes on with when its budget is not spent."""
 
-_SHRUNK = {_7B: ("omni-tiny", None), _3B: ("omni-tiny", 7), SLICE: ("omni-tiny", 6)}
+_SHRUNK = {_7B: ("omni-tiny", 7), _3B: ("omni-tiny", 6), SLICE: ("omni-tiny", 6)}
 """Stand-ins differ in layers, so that no two blocks measure the same cell."""
 
 
 def rehearsed(grid: Grid) -> Grid:
-    """Return the same grid on models and clips so small that a CPU runs it in about a minute."""
+    """Return the same steps, a cell per method, on models and clips of a CPU's size: a minute."""
     blocks = {block: _shrunk(block, grid) for block in grid.blocks}
     steps: list[Step] = []
     for step in grid.steps:
@@ -334,8 +336,8 @@ def rehearsed(grid: Grid) -> Grid:
 
 
 def _shrunk(block: Block, grid: Grid) -> Block:
-    lengths = sorted({other.seconds for other in grid.blocks})
-    seconds = 2.0 + 4.0 * lengths.index(block.seconds) / max(len(lengths) - 1, 1)
+    shortest = min(other.seconds for other in grid.blocks)
+    seconds = 2 + log2(block.seconds / shortest)
     if block.model == _30B:
         model, layers = FEW_EXPERTS, 7 if block.layers else None
     else:
@@ -346,6 +348,7 @@ def _shrunk(block: Block, grid: Grid) -> Block:
         layers=layers,
         seconds=round(seconds, 1),
         pixels=(112, 112),
-        decode_steps=min(block.decode_steps, 4) if block.decode_steps <= DECODE_STEPS else 6,
-        rounds=min(block.rounds, 2),
+        cells=tuple(cell for cell in block.cells if cell in TRACED),
+        decode_steps=2 if block.decode_steps <= DECODE_STEPS else 3,
+        rounds=2 if block.rounds > 3 else 1,
     )
