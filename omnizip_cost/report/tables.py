@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from omnizip_cost.errors import InvalidValueError
@@ -23,14 +24,22 @@ class Column:
     title: str
     write: Callable[[Any], str] = plain
     align: Literal["left", "right"] = "right"
-    better: Literal["", "high", "low"] = ""
-    """Which end is better; where given, the best value is set bold, the second underlined."""
+    better: Literal["", "high", "low", "zero"] = ""
+    """Which value is best: the highest, the lowest, or the nearest to zero; where given, it is set
+    bold, the second underlined."""
+    over: str = ""
+    """What neighbours share: set once above them in LaTeX, before each title elsewhere."""
+
+    @property
+    def heading(self) -> str:
+        """The title, with what stands over it."""
+        return f"{self.over}, {self.title}" if self.over else self.title
 
     def __post_init__(self) -> None:
         if self.align not in ("left", "right"):
             raise InvalidValueError("column", "align", "'left' or 'right'", self.align)
-        if self.better not in ("", "high", "low"):
-            raise InvalidValueError("column", "better", "'high', 'low' or ''", self.better)
+        if self.better not in ("", "high", "low", "zero"):
+            raise InvalidValueError("column", "better", "'high', 'low', 'zero' or ''", self.better)
 
 
 def markdown_table(
@@ -59,7 +68,7 @@ def markdown_table(
     """
     full = _columns(columns)
     cells = _cells(full, rows, unranked, _markdown_cell)
-    lines = [[_markdown_text(column.title) for column in full]]
+    lines = [[_markdown_text(column.heading) for column in full]]
     rule = "|".join("---:" if column.align == "right" else ":---" for column in full)
     body = [f"| {' | '.join(line)} |" for line in [*lines, *cells]]
     return "\n".join([body[0], f"|{rule}|", *body[1:]])
@@ -78,10 +87,17 @@ def latex_table(
     head = " & ".join(latex_text(column.title) for column in full)
     body = [f"{' & '.join(line)} \\\\" for line in cells]
     spec = "".join("r" if column.align == "right" else "l" for column in full)
-    return "\n".join(
-        [f"\\begin{{tabular}}{{{spec}}}", "\\toprule", f"{head} \\\\", "\\midrule", *body,
-         "\\bottomrule", "\\end{tabular}"]
-    )  # fmt: skip
+    lines = [
+        f"\\begin{{tabular}}{{{spec}}}",
+        "\\toprule",
+        *_latex_over(full),
+        f"{head} \\\\",
+        "\\midrule",
+        *body,
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
+    return "\n".join(lines)
 
 
 def csv_table(columns: Sequence[Column | str], rows: Sequence[Row]) -> str:
@@ -96,13 +112,31 @@ def csv_table(columns: Sequence[Column | str], rows: Sequence[Row]) -> str:
     return sheet.getvalue()
 
 
+def _latex_over(columns: Sequence[Column]) -> list[str]:
+    """Write what columns share above their titles, each over a rule as wide as they are."""
+    if not any(column.over for column in columns):
+        return []
+    cells, rules, first = [], [], 1
+    for over, shared in groupby(columns, key=lambda column: column.over):
+        count = len(list(shared))
+        last = first + count - 1
+        text = latex_text(over)
+        cells.append(f"\\multicolumn{{{count}}}{{c}}{{{text}}}" if over else " & " * (count - 1))
+        if over:
+            rules.append(f"\\cmidrule(lr){{{first}-{last}}}")
+        first = last + 1
+    return [f"{' & '.join(cells)} \\\\", " ".join(rules)]
+
+
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     "×": r"$\times$", "−": r"$-$", "–": "--", "ρ": r"$\rho$", "·": r"$\cdot$", "µ": r"$\mu$",
     "≥": r"$\geq$", "≤": r"$\leq$", "±": r"$\pm$", "\n": " ",
+    "[": "{[}", "*": "{*}",
 }  # fmt: skip
+"""A bracket or a star that begins a line would be an option of the ``\\\\`` before it."""
 
 
 def latex_text(text: str) -> str:
@@ -125,20 +159,25 @@ def _cells(
     dress: Callable[[str, Mark], str],
 ) -> list[list[str]]:
     """Write every cell, best and second marked."""
-    marks = [_marks(column, rows, unranked) for column in columns]
+    marked = [marks(column, rows, unranked) for column in columns]
     return [
-        [dress(column.write(row.get(column.key)), marks[c][r]) for c, column in enumerate(columns)]
+        [dress(column.write(row.get(column.key)), marked[c][r]) for c, column in enumerate(columns)]
         for r, row in enumerate(rows)
     ]
 
 
-def _marks(column: Column, rows: Sequence[Row], unranked: Collection[int]) -> list[Mark]:
-    """Mark the best value and the second; values that print alike rank alike."""
+def marks(column: Column, rows: Sequence[Row], unranked: Collection[int] = ()) -> list[Mark]:
+    """Mark the best value of a column and the second; values that print alike rank alike.
+
+    Nothing is marked where no two values differ: there is no better one.
+    """
+    if not column.better:
+        return [""] * len(rows)
     values = [
         None if at in unranked else _number(row.get(column.key)) for at, row in enumerate(rows)
     ]
-    if not column.better:
-        return [""] * len(rows)
+    if column.better == "zero":
+        values = [None if value is None else abs(value) for value in values]
     ranked = sorted({v for v in values if v is not None}, reverse=column.better == "high")
     printed = list(dict.fromkeys(column.write(value) for value in ranked))
     places: dict[str, Mark] = {}
