@@ -11,7 +11,7 @@ from torch import nn
 
 from omnizip_cost import __version__
 from omnizip_cost.compression.build import make_plan
-from omnizip_cost.errors import InvalidValueError
+from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.profiling.cell import Cell
 from omnizip_cost.profiling.clock import Clock, clock_for
 from omnizip_cost.profiling.environment import device_name, environment_record, now_utc
@@ -24,10 +24,18 @@ from omnizip_cost.profiling.memory import (
     resident_bytes,
 )
 from omnizip_cost.profiling.stages import MemoryLedger, StageLedger, TimeLedger, run_pass
-from omnizip_cost.results.schema import WEIGHTS, CellKey, MeasurementRow, cell_key, environment_id
+from omnizip_cost.results.schema import (
+    EXECUTIONS,
+    WEIGHTS,
+    CellKey,
+    MeasurementRow,
+    cell_key,
+    environment_id,
+)
 from omnizip_cost.runtime.inputs import ModelInputs
 from omnizip_cost.runtime.kept import Kept
 from omnizip_cost.runtime.modules import find_text_model
+from omnizip_cost.runtime.static_decode import StaticDecoder
 from omnizip_cost.specs.spec import ThinkerSpec
 
 SCORES = {"random": "random-weights encoder", "checkpoint": "encoder"}
@@ -54,6 +62,7 @@ class Bench:
         decode_steps: int,
         weights: str = "random",
         clip: str | None = None,
+        execution: str = "stock",
         clock: Clock | None = None,
     ) -> None:
         if isinstance(decode_steps, bool) or not isinstance(decode_steps, int) or decode_steps < 0:
@@ -62,11 +71,14 @@ class Bench:
             )
         if weights not in WEIGHTS:
             raise InvalidValueError("profile", "weights", "'random' or 'checkpoint'", weights)
+        if execution not in EXECUTIONS:
+            raise UnknownNameError("execution", str(execution), EXECUTIONS)
         parameter = next(thinker.parameters())
         self.thinker, self.spec, self.workload = thinker, spec, inputs.workload
         self.call: Mapping[str, Any] = inputs.kwargs()
         self.decode_steps, self.weights = decode_steps, weights
-        self.execution = "stock"
+        self.execution = execution
+        self.decoder = StaticDecoder() if execution == "graph" else None
         self.clip = clip or inputs.workload.name
         self.device: torch.device = parameter.device
         self.clock = clock or clock_for(self.device)
@@ -222,8 +234,8 @@ class CellRun:
         try:
             work()
         except Exception as error:
-            stage = self._ledger.current if self._ledger else None
-            self.failure = failure_of(error, stage or "assembly")
+            stage = self._ledger.broke_off if self._ledger else "assembly"
+            self.failure = failure_of(error, stage)
         if self.failure is not None:  # only now is the traceback gone, and what it held
             release_memory(self.bench.device)
 
@@ -268,7 +280,12 @@ class CellRun:
     def _run(self, ledger: StageLedger) -> None:
         bench = self.bench
         kept = run_pass(
-            bench.thinker, bench.call, self.cell, decode_steps=bench.decode_steps, ledger=ledger
+            bench.thinker,
+            bench.call,
+            self.cell,
+            decode_steps=bench.decode_steps,
+            ledger=ledger,
+            decoder=bench.decoder,
         )
         self.counts = _counts(kept)
 

@@ -36,6 +36,7 @@ def profile_cell(
     clip: str | None = None,
     repeats: Repeats | None = None,
     memory: bool = True,
+    execution: str = "stock",
     clock: Clock | None = None,
 ) -> tuple[MeasurementRow, ...]:
     """Measure one cell and return its rows, one per stage; nothing is stored.
@@ -44,7 +45,14 @@ def profile_cell(
     Parameters are those of :func:`profile_grid`.
     """
     bench = Bench(
-        thinker, spec, inputs, decode_steps=decode_steps, weights=weights, clip=clip, clock=clock
+        thinker,
+        spec,
+        inputs,
+        decode_steps=decode_steps,
+        weights=weights,
+        clip=clip,
+        execution=execution,
+        clock=clock,
     )
     bench.identity(cell)
     return _measure_alone(CellRun(bench, cell), repeats or Repeats(), memory=memory)
@@ -63,6 +71,7 @@ def profile_grid(
     repeats: Repeats | None = None,
     rounds: int | None = None,
     memory: bool = True,
+    execution: str = "stock",
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> tuple[MeasurementRow, ...]:
@@ -91,6 +100,10 @@ def profile_grid(
         Name of the prompt in the rows; the workload's name by default.
     memory : bool
         Whether to take each cell's memory peaks, in an untimed pass of its own.
+    execution : {"stock", "graph"}
+        ``graph`` decodes with a static cache and on CUDA replays one graph a token: the decode
+        stage is the replays alone; copying the cache, warming up and capturing are in no stage.
+        FastV and attention other than SDPA then give a ``failed`` row that says why.
     progress : callable, optional
     clock : Clock, optional
         The device's own by default.
@@ -99,6 +112,8 @@ def profile_grid(
     ------
     InvalidValueError
         Settings that do not fit the model, or the same cell twice: before anything runs.
+    UnknownNameError
+        An unknown execution.
     InputFileError
         Another process writes to the store, or it is damaged.
     """
@@ -106,7 +121,14 @@ def profile_grid(
     if rounds is not None and rounds < 1:
         raise InvalidValueError("profile", "rounds", "1 or more, or None", rounds)
     bench = Bench(
-        thinker, spec, inputs, decode_steps=decode_steps, weights=weights, clip=clip, clock=clock
+        thinker,
+        spec,
+        inputs,
+        decode_steps=decode_steps,
+        weights=weights,
+        clip=clip,
+        execution=execution,
+        clock=clock,
     )
     ordered = with_reference(cells)
     keys = [bench.key(cell) for cell in ordered]
@@ -176,13 +198,16 @@ def _interleaved(
     memory: bool,
     report: Progress,
 ) -> None:
-    """Warm every cell up, then take rounds; cells that failed leave the rounds."""
+    """Take memory peaks, warm every cell up, then take rounds; cells that failed leave them."""
     runs = _begun(bench, cells, store)
+    if memory:
+        _measure_memory(runs, report)
     total, done = len(runs) * (1 + rounds), 0
     for run in runs:
         report(f"warm up {run.cell.label}", done, total)
         done += 1
-        run.attempt(partial(_prepare, run, repeats.warmup, memory))
+        if run.failure is None:
+            run.attempt(partial(_warm_up, run, repeats.warmup))
         if run.failure is not None:
             store.append(run.rows())
     watch = MachineWatch(bench.device)
@@ -202,11 +227,24 @@ def _interleaved(
     report("done", total, total)
 
 
-def _prepare(run: CellRun, warmup: int, memory: bool) -> None:
+def _measure_memory(runs: Sequence[CellRun], report: Progress) -> None:
+    """Take the peaks of all cells before any is warmed up.
+
+    Each begins by giving back what earlier passes freed, for which a timed pass after it would
+    pay. One pass goes before the first: what a process loads once is no cell's own.
+    """
+    due = [run for run in runs if not run.memory]
+    for number, run in enumerate(due):
+        report(f"memory of {run.cell.label}", number, len(due))
+        if number == 0:
+            run.attempt(run.warm_up)
+        if run.failure is None:
+            run.attempt(run.measure_memory)
+
+
+def _warm_up(run: CellRun, warmup: int) -> None:
     for _ in range(warmup):
         run.warm_up()
-    if memory:
-        run.measure_memory()
 
 
 def _begun(bench: Bench, cells: Sequence[Cell], store: MeasurementStore) -> list[CellRun]:

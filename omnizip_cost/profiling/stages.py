@@ -28,6 +28,7 @@ from omnizip_cost.runtime.modules import (
     find_text_model,
     find_vision_encoder,
 )
+from omnizip_cost.runtime.static_decode import StaticDecoder
 
 Part = tuple[nn.Module, str]
 """A module and the stage that its forward belongs to."""
@@ -55,6 +56,11 @@ class StageLedger:
     def current(self) -> str | None:
         """The innermost open stage: where an error came from, when one came."""
         return self._open[-1] if self._open else None
+
+    @property
+    def broke_off(self) -> str:
+        """The stage that an error belongs to: between prefill and decode, decode was prepared."""
+        return self.current or ("decode" if "prefill" in self.seen else "assembly")
 
     def start(self, stage: str) -> None:
         """Enter a stage; the one around it pauses."""
@@ -147,6 +153,7 @@ def run_pass(
     ledger: Ledger,
     prefill_parts: Sequence[Part] | None = None,
     decode_parts: Sequence[Part] = (),
+    decoder: StaticDecoder | None = None,
 ) -> Kept:
     """Take one prompt in under the cell's method and decode, reporting stages to the ledger.
 
@@ -165,6 +172,9 @@ def run_pass(
     prefill_parts, decode_parts : sequence of (Module, str), optional
         Modules whose runs the ledger hears of; by default the stages of :func:`thinker_parts`
         before decoding and none inside it.
+    decoder : StaticDecoder, optional
+        Decodes with a static cache, on CUDA by replaying a graph. Copying the cache, warming up
+        and capturing lie between the stages: ``decode`` is the replays alone.
 
     Returns
     -------
@@ -172,22 +182,24 @@ def run_pass(
         What the method kept.
     """
     parts = thinker_parts(thinker) if prefill_parts is None else prefill_parts
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode())
-        handle = stack.enter_context(
-            compressed(thinker, **cell.settings(), observer=_observer(ledger))
-        )
-        with stage_hooks(parts, ledger):
-            ledger.start("assembly")
-            start = prefill(thinker, call)
-            ledger.stop("assembly")
-        if decode_steps:
-            with stage_hooks(decode_parts, ledger):
-                ledger.start("decode")
-                decode(thinker, start, decode_steps)
-                ledger.stop("decode")
-        assert handle.last is not None
-        return handle.last
+    with torch.inference_mode():
+        with compressed(thinker, **cell.settings(), observer=_observer(ledger)) as handle:
+            with stage_hooks(parts, ledger):
+                ledger.start("assembly")
+                start = prefill(thinker, call)
+                ledger.stop("assembly")
+            if decode_steps and decoder is None:
+                with stage_hooks(decode_parts, ledger):
+                    ledger.start("decode")
+                    decode(thinker, start, decode_steps)
+                    ledger.stop("decode")
+        if decode_steps and decoder is not None:
+            ready = decoder.prepare(thinker, start, decode_steps)
+            ledger.start("decode")
+            ready.run()
+            ledger.stop("decode")
+    assert handle.last is not None
+    return handle.last
 
 
 def _edges(ledger: Ledger, stage: str) -> tuple[Any, Any]:
