@@ -44,16 +44,15 @@ def result_table(
         for row in _context(model, full, cells, rng, error)
     ]
     table = pd.DataFrame(rows)
-    for row in table.index[table["method"].isin(oom)]:
-        table.loc[row, "status"] = "oom"
-        gone = [name for name in table if name.endswith(("observed", "observed_low",
-                "observed_high")) or name.startswith("error_") or name.startswith("prefill_error")
-                or name in ("prefill_s", "prefill_low_s", "prefill_high_s", "selection_s",
-                            "realised")]  # fmt: skip
-        table.loc[row, gone] = np.nan
+    gone = [name for name in map(str, table) if "observed" in name or "error" in name
+            or name in ("prefill_s", "prefill_low_s", "prefill_high_s", "selection_s",
+                        "realised")]  # fmt: skip
+    broken = table["method"].isin(oom)
+    table.loc[broken, gone] = np.nan
+    table.loc[broken, "status"] = "oom"
     for kind, there in (("calibrated", calibrated), ("predicted", predicted)):
         if not there:
-            table[[name for name in table if kind in name]] = np.nan
+            table[[name for name in map(str, table) if kind in name]] = np.nan
     return table.assign(**same)
 
 
@@ -109,7 +108,17 @@ def _label(method: str, retained: float, form: str | None) -> str:
 
 def error_tables(result: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Long errors of two quantities, and their summary."""
-    identity = ["model", "method", "label", "clip", "full_tokens"]
+    identity = [
+        "model",
+        "weights",
+        "device",
+        "dtype",
+        "attention",
+        "method",
+        "label",
+        "clip",
+        "full_tokens",
+    ]
     parts = []
     for quantity, column, predictors in (
         ("prefill speed-up", "error_{}", PREDICTORS),
@@ -125,8 +134,7 @@ def error_tables(result: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     summary = [
         {"quantity": quantity, "predictor": name, "configurations": len(part),
          "mean_error": part["error"].abs().mean(), "median_error": part["error"].median(),
-         "worst_error": part.loc[part["error"].abs().idxmax(), "error"],
-         "worst_label": part.loc[part["error"].abs().idxmax(), "label"]}
+         "worst_error": max(part["error"], key=abs)}
         for (quantity, name), part in errors.groupby(["quantity", "predictor"], sort=False)
     ]  # fmt: skip
     return errors, pd.DataFrame(summary)

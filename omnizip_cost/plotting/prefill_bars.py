@@ -89,7 +89,7 @@ def draw_prefill_bars(table: pd.DataFrame, *, width: str = "column") -> Figure:
     rows = rows_of(table, "prefill_bars", REQUIRED)
     narrow = width == "column"
     sheet = sheet_of(
-        rows, columns=2 if narrow else 4, panel_in=1.1, most=6 if narrow else MOST_PANELS
+        rows, columns=2 if narrow else 4, panel_in=1.1, most=4 if narrow else MOST_PANELS
     )
     shown = [row for panel in sheet.panels for row in panel]
     names = configuration_names(shown)
