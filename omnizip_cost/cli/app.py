@@ -17,11 +17,12 @@ from omnizip_cost.cli.conventions import conventions_command
 from omnizip_cost.cli.demo import demo_command
 from omnizip_cost.cli.derive import derive_command
 from omnizip_cost.cli.devices import devices_command
-from omnizip_cost.cli.figures import figures_command, report_command
+from omnizip_cost.cli.figures import figures_command
 from omnizip_cost.cli.flops import flops_command
 from omnizip_cost.cli.known import methods_command, models_command
 from omnizip_cost.cli.predict import predict_command
 from omnizip_cost.cli.profile import profile_command
+from omnizip_cost.cli.report import report_command
 from omnizip_cost.cli.sweep import sweep_command
 from omnizip_cost.cli.tokens import tokens_command
 from omnizip_cost.errors import OmnizipCostError

@@ -1,4 +1,4 @@
-"""``figures`` and ``report``: from tables to drawings and one readable document."""
+"""``figures``: from tables to drawings, and whether drawings still are what tables say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from omnizip_cost.cli.output import CsvOption, JsonOption, emit
+from omnizip_cost.cli.output import CsvOption, JsonOption, emit, require_one_format, show
+from omnizip_cost.errors import InputFileError
 
 FIGURE_NAMES = (
     "speedup",
@@ -28,8 +29,17 @@ FIGURE_NAMES = (
 )
 """Written out, so that help loads no drawing library."""
 
+CAMPAIGN = Path("analysis/tables")
+"""Where the tables of the measured campaigns lie in a checkout."""
+
 FromOption = Annotated[
-    Path, typer.Option("--from", help="Folder of tables, or a folder that `demo` wrote.")
+    Path | None,
+    typer.Option(
+        "--from",
+        help="Folder of tables, one with such folders in it, or one that `demo` wrote. "
+        "Default: analysis/tables where the current folder has it, else out/demo.",
+        show_default=False,
+    ),
 ]
 
 
@@ -42,52 +52,124 @@ def figures_command(
             help=f"Of {', '.join(FIGURE_NAMES)}. Default: all that have a table.",
         ),
     ] = None,
-    source: FromOption = Path("out/demo"),
-    width: Annotated[str, typer.Option("--width", help="`column` or `page`.")] = "column",
+    source: FromOption = None,
+    width: Annotated[
+        str | None, typer.Option("--width", help="`column` (as default) or `page`.")
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Draw nothing: say what is stale, and why; then exit is 1."),
+    ] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Draw figures from finished tables.
+    """Draw figures from finished tables, or say which drawn ones are stale.
+
+    A folder of tables inside the folder is drawn into a folder of its name. What each figure was
+    made from is noted beside it in `figures.lock.json`.
 
     Example: `omnizip-cost figures speedup --from out/demo --out out/figures` (after `demo`)
-    """
-    from omnizip_cost.plotting import draw_all, drawable
 
-    tables = tables_of(source)
-    chosen = names or drawable(tables)
-    paths = draw_all(tables, out, chosen or None, width=width)
+    Example: `omnizip-cost figures --from out/demo --out out/figures --check` (after the first)
+    """
+    from omnizip_cost.plotting import entry_of, figure_width_in
+
+    require_one_format(as_json=as_json, as_csv=as_csv)
+    figure_width_in(width or "column")
+    for name in names or ():
+        entry_of(name)
+    root = tables_of(source_of(source))
+    if check:
+        _check(root, out, names, width, as_json=as_json, as_csv=as_csv)
+        return
+    paths = _drawn(root, out, names, width or "column")
     if not emit([{"file": str(path)} for path in paths], as_json=as_json, as_csv=as_csv):
         print(*paths, sep="\n")
 
 
+def source_of(given: Path | None) -> Path:
+    """Folder to read: the one given, else the campaigns' tables, else what `demo` writes."""
+    if given is not None:
+        return given
+    return CAMPAIGN if CAMPAIGN.is_dir() else Path("out/demo")
+
+
 def tables_of(folder: Path) -> Path:
-    """Folder of tables inside ``folder``, or ``folder`` itself."""
+    """Folder of tables inside ``folder``, or ``folder`` itself.
+
+    Raises
+    ------
+    InputFileError
+        If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputFileError(
+            folder, "there is no such folder", "`omnizip-cost demo --out DIR` makes one"
+        )
     inner = folder / "tables"
     return inner if inner.is_dir() else folder
 
 
-def report_command(
-    source: FromOption = Path("out/demo"),
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The document; report.md in the folder else.")
-    ] = None,
-    as_json: JsonOption = False,
-    as_csv: CsvOption = False,
+def table_folders(root: Path) -> list[Path]:
+    """Folders that hold tables, relative to ``root``: itself first, then those right inside."""
+    inside = sorted(item.relative_to(root) for item in root.iterdir() if item.is_dir())
+    return [Path(), *(item for item in inside if not item.name.startswith("."))]
+
+
+def _drawn(root: Path, out: Path, names: list[str] | None, width: str) -> list[Path]:
+    """Draw what is asked for wherever its tables are; all inputs are found before any is drawn."""
+    from omnizip_cost.plotting import draw_all, drawable, entry_of, table_paths
+
+    there = {place: drawable(root / place) for place in table_folders(root)}
+    for name in names or ():
+        if not any(name in found for found in there.values()):
+            table_paths(entry_of(name), root)  # refuses, and says what makes the table
+    if not any(there.values()):
+        raise InputFileError(root, "holds no table of any figure")
+    paths: list[Path] = []
+    for place, found in there.items():
+        chosen = found if names is None else [name for name in names if name in found]
+        if chosen:
+            paths += draw_all(root / place, out / place, chosen, width=width)
+    return paths
+
+
+def _check(
+    root: Path,
+    out: Path,
+    names: list[str] | None,
+    width: str | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
-    """One readable document about measured rows: tables, figures, doubts.
+    """Say of every figure of every folder whether it is stale; exit 1 where one is."""
+    from omnizip_cost.plotting import LOCK_NAME, check_drawn, drawable
 
-    Example: `omnizip-cost report --from out/demo --out out/report.md` (after `demo`)
-    """
-    from omnizip_cost.cli.compare import read_measurements
-    from omnizip_cost.cli.publish import draw_figures, write_report, write_tables
-    from omnizip_cost.compare import compare
-
-    measured, specs = read_measurements(source)
-    compared = compare(measured, specs)
-    write_tables(source, measured, compared)
-    draw_figures(source)
-    target = out or source / "report.md"
-    command = f"omnizip-cost report --from {source.name}"
-    path = write_report(source, target, measured, compared, command=command)
-    if not emit([{"file": str(path)}], as_json=as_json, as_csv=as_csv):
-        print(path)
+    rows: list[dict[str, str]] = []
+    for place in table_folders(root):
+        drawn = (out / place / LOCK_NAME).is_file()
+        there = drawable(root / place)
+        wanted = names if names is None or drawn else [name for name in names if name in there]
+        if drawn or there:
+            states = check_drawn(root / place, out / place, wanted, width=width)
+            rows += [{"folder": place.as_posix(), **state} for state in states]
+    if not rows:
+        raise InputFileError(root, "holds no table of these figures, and none was drawn from it")
+    stale = sum(row["state"] != "fresh" for row in rows)
+    if not emit(rows, as_json=as_json, as_csv=as_csv):
+        several = len({row["folder"] for row in rows}) > 1
+        show(
+            f"Figures in {out}, held against the tables in {root}",
+            (*(("folder",) if several else ()), "figure", "state", "why"),
+            [
+                (*((row["folder"],) if several else ()), row["figure"], row["state"], row["why"])
+                for row in rows
+            ],
+            left=4 if several else 3,
+            notes=[
+                f"{stale} of {len(rows)} are stale." if stale else f"All {len(rows)} are fresh."
+            ],
+        )
+    if stale:
+        raise typer.Exit(1)

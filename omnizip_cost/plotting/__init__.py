@@ -6,7 +6,7 @@ method, marker means model, hatch means stage. No function touches pyplot or nee
 
 from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
-from omnizip_cost.plotting.canvas import save_figure
+from omnizip_cost.plotting.canvas import figure_width_in, save_figure
 from omnizip_cost.plotting.catalogue import FIGURES
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
@@ -14,19 +14,24 @@ from omnizip_cost.plotting.entry import FigureEntry
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
+from omnizip_cost.plotting.lock import LOCK_NAME, FigureState, check_drawn
 from omnizip_cost.plotting.memory import draw_memory
 from omnizip_cost.plotting.predictors import draw_predictors
-from omnizip_cost.plotting.registry import draw_all, drawable, run_program
+from omnizip_cost.plotting.registry import draw_all, drawn_svg, run_program
 from omnizip_cost.plotting.roofline import draw_roofline
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
+from omnizip_cost.plotting.tables import drawable, entry_of, present_tables, table_paths
 from omnizip_cost.plotting.waterfall import draw_waterfall
 from omnizip_cost.plotting.windows import draw_windows
 
 __all__ = [
     "FIGURES",
+    "LOCK_NAME",
     "FigureEntry",
+    "FigureState",
+    "check_drawn",
     "draw_all",
     "draw_attention_share",
     "draw_audit",
@@ -44,6 +49,11 @@ __all__ = [
     "draw_waterfall",
     "draw_windows",
     "drawable",
+    "drawn_svg",
+    "entry_of",
+    "figure_width_in",
+    "present_tables",
     "run_program",
     "save_figure",
+    "table_paths",
 ]

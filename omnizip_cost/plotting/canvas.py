@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import textwrap
@@ -105,6 +106,14 @@ def save_figure(fig: Figure, stem: str, out_dir: str | Path) -> list[Path]:
         raise InputFileError(
             folder, f"cannot write figures there ({error.strerror or error})", "name another --out"
         ) from error
+
+
+def svg_text(fig: Figure) -> str:
+    """Write a figure as the text of an SVG file, without touching the disk."""
+    sheet = io.StringIO()
+    with house_style():
+        fig.savefig(sheet, format="svg", metadata=_METADATA["svg"])
+    return sheet.getvalue()
 
 
 def _save(fig: Figure, path: Path, kind: str) -> Path:

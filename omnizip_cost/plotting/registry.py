@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from omnizip_cost.errors import InputFileError, OmnizipCostError, UnknownNameError
-from omnizip_cost.plotting.canvas import save_figure
+from omnizip_cost.errors import OmnizipCostError
+from omnizip_cost.plotting.canvas import figure_width_in, save_figure, svg_text
 from omnizip_cost.plotting.catalogue import FIGURES
 from omnizip_cost.plotting.entry import FigureEntry
+from omnizip_cost.plotting.lock import record_drawn
 from omnizip_cost.plotting.style import WIDTHS_IN
+from omnizip_cost.plotting.tables import entry_of, table_paths
 from omnizip_cost.results.store import read_table
 
-TABLE_FORMATS = ("csv", "parquet")
-"""Endings under which a table is looked for, in this order."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def draw_all(
@@ -27,6 +29,8 @@ def draw_all(
     width: str = "column",
 ) -> list[Path]:
     """Draw figures from the tables in a folder and save each as PDF, SVG and PNG.
+
+    What they were made from is noted beside them in ``figures.lock.json``.
 
     Parameters
     ----------
@@ -51,49 +55,32 @@ def draw_all(
     InputFileError
         If a table is missing (the message names the command that makes it) or a file fails.
     """
-    entries = [_entry(name) for name in (FIGURES if names is None else names)]
-    inputs = [
-        [None if path is None else read_table(path) for path in table_paths(entry, tables_dir)]
-        for entry in entries
-    ]
+    entries = [entry_of(name) for name in (FIGURES if names is None else names)]
+    figure_width_in(width)
+    inputs = [read_tables(entry, tables_dir) for entry in entries]
     written: list[Path] = []
     for entry, tables in zip(entries, inputs, strict=True):
         written += save_figure(entry.draw(*tables, width=width), entry.name, out_dir)
+    record_drawn(tables_dir, out_dir, [entry.name for entry in entries], width=width)
     return written
 
 
-def table_paths(entry: FigureEntry, tables_dir: str | Path) -> list[Path | None]:
-    """Find the tables of a figure in a folder, in the order it takes them.
-
-    One that the figure can do without is None where it is not there.
+def drawn_svg(tables_dir: str | Path, name: str, *, width: str = "column") -> str:
+    """Draw one figure from the tables in a folder, as the text of an SVG file; nothing is written.
 
     Raises
     ------
-    InputFileError
-        If one is not there.
+    UnknownNameError, InputFileError
+        As :func:`draw_all`.
     """
-    found: list[Path | None] = []
-    for stem in (entry.table, *entry.beside, *entry.maybe):
-        places = [Path(tables_dir) / f"{stem}.{kind}" for kind in TABLE_FORMATS]
-        present = [place for place in places if place.is_file()]
-        if not present and stem not in entry.maybe:
-            raise InputFileError(
-                places[0],
-                f"the table of figure {entry.name!r} is not there",
-                f"`{entry.made_by}` makes it",
-            )
-        found.append(present[0] if present else None)
-    return found
+    entry = entry_of(name)
+    return svg_text(entry.draw(*read_tables(entry, tables_dir), width=width))
 
 
-def drawable(tables_dir: str | Path) -> list[str]:
-    """Name the figures all of whose tables are in a folder."""
-    names = []
-    for name, entry in FIGURES.items():
-        with suppress(InputFileError):
-            table_paths(entry, tables_dir)
-            names.append(name)
-    return names
+def read_tables(entry: FigureEntry, tables_dir: str | Path) -> list[pd.DataFrame | None]:
+    """Read the tables of a figure in the order it takes them, None for one not there."""
+    paths = table_paths(entry, tables_dir)
+    return [None if path is None else read_table(path) for path in paths]
 
 
 def run_program(name: str, arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +91,7 @@ def run_program(name: str, arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 done, 2 the input is wrong (one sentence on stderr).
     """
-    entry = _entry(name)
+    entry = entry_of(name)
     parser = argparse.ArgumentParser(
         prog=f"figures/{name}.py",
         description=f"{entry.title}, from {entry.table}.csv (made by `{entry.made_by}`).",
@@ -124,9 +111,3 @@ def run_program(name: str, arguments: Sequence[str] | None = None) -> int:
         return 2
     sys.stdout.write("".join(f"{path}\n" for path in paths))
     return 0
-
-
-def _entry(name: str) -> FigureEntry:
-    if name not in FIGURES:
-        raise UnknownNameError("figure", name, FIGURES)
-    return FIGURES[name]
