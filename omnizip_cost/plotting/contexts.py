@@ -73,12 +73,13 @@ def sheet_of(
         Panels at most. Where there are more, each model keeps its shortest clip, its longest and
         some between.
     setting
-        Columns that rows of one panel agree in.
+        Columns that rows of one panel agree in. With ``decode_steps`` among them, all rows of a
+        panel are kept: several may be of one configuration.
     """
     kept, left_out = (list(rows), []) if "execution" in setting else _stock(rows)
     models = distinct(kept, "model")
     groups = sorted(grouped(kept, *setting).values(), key=lambda panel: _order(panel[0], models))
-    groups, twice = _once(groups)
+    groups, twice = (groups, []) if "decode_steps" in setting else _once(groups)
     groups, crowded = _with_room(groups, most, setting)
     per_model = _by_model(groups)
     longest = max(len(part) for part in per_model)

@@ -2,12 +2,14 @@
 
 The bar has its method's colour; the stage is told by tint and hatch, so that a greyscale print
 reads the same. A dark line at the end of a stage spans its measured spread. The figure at the end
-of a bar is the bar's length.
+of a bar is the bar's length. Where a table also holds what was predicted of a configuration, that
+stack is the thin bar under the measured one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -16,7 +18,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.plotting.canvas import new_figure, three_digits
+from omnizip_cost.plotting.canvas import figure_width_in, new_figure, three_digits
+from omnizip_cost.plotting.contexts import Panel, Sheet, sheet_of
 from omnizip_cost.plotting.style import (
     FAINT,
     INK,
@@ -28,14 +31,12 @@ from omnizip_cost.plotting.style import (
     tint,
 )
 from omnizip_cost.plotting.tablerows import (
-    CONTEXT,
     Row,
     distinct,
     foot_note,
     grouped,
     number,
     rows_of,
-    setting_apart,
     text,
     weight_note,
     where,
@@ -47,10 +48,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED = ("model", "label", "method", "stage", "seconds", "low_s", "high_s", "status")
-_BAR_IN = 0.19
-_BAR_SHARE = 0.74
+SETTING = (
+    "model", "device", "dtype", "attention", "execution", "clip", "full_tokens", "decode_steps",
+)  # fmt: skip
+"""What bars are compared under: a panel each."""
+
 VISIBLE_SPREAD = 0.01
 """Spreads under this share of the longest bar would be dots, not lines."""
+ONE_SCALE = 0.5
+"""Panels whose longest bar is at least this share of the longest of all share its scale."""
+
+_BAR_IN = {False: 0.19, True: 0.25}
+"""Room of a configuration, alone and with its prediction."""
+_ALONE, _MEASURED, _PREDICTED = (0.0, 0.74), (-0.13, 0.52), (0.3, 0.22)
+"""Place and thickness of bars, in rooms."""
+_SHEET_IN = 8.6
+"""Height of panels that a printed page has room for."""
+_LABELS_IN = 1.15
+_PANEL_IN = 1.65
+"""Narrower panels would have no room for what stands at the end of a bar."""
 _HALO = withStroke(linewidth=2.6, foreground="white")
 
 
@@ -61,8 +77,9 @@ def draw_stages(table: pd.DataFrame, *, width: str = "column") -> Figure:
     Parameters
     ----------
     table
-        The stages table, one row per configuration and stage. Models and devices get a panel
-        each. Empty ``seconds`` draw nothing.
+        The stages table, one row per configuration and stage. Models, clips and devices get a
+        panel each, as many as a page holds. Empty ``seconds`` draw nothing. Rows whose ``timed``
+        is ``predicted`` stand under those that were measured.
     width
         ``column`` (3.3 in) or ``page`` (6.9 in).
 
@@ -77,63 +94,171 @@ def draw_stages(table: pd.DataFrame, *, width: str = "column") -> Figure:
         If columns are missing, there is nothing to draw, or a stage comes twice in one bar.
     """
     rows = rows_of(table, "stages", REQUIRED)
-    panels = grouped(rows, *CONTEXT)
-    counts = [len(distinct(members, "label")) for members in panels.values()]
-    longest = max(_length(bar) for key in panels.values() for bar in grouped(key, "label").values())
+    sheet, left_out = _sheet(rows, width)
+    shown = [row for panel in sheet.panels for row in panel]
+    scales = _scales(sheet.panels)
+    fullest = sorted(sheet.panels, key=lambda panel: -len(distinct(panel, "label")))
+    order = [label for (label,) in distinct((row for panel in fullest for row in panel), "label")]
+    named = [[label for label in order if label in _labels(line)] for line in sheet.lines]
+    room_in = _BAR_IN[_both(shown)]
+    title_in = 0.12 * sheet.title_lines
     fig = new_figure(
         width=width,
-        height_in=0.7 + sum(_BAR_IN * count + 0.24 for count in counts),
-        notes=_notes(rows, longest),
+        height_in=0.7 + sum(room_in * len(labels) + 0.22 + title_in for labels in named),
+        notes=_notes(shown, sheet, scales, left_out),
     )
-    axes = fig.subplots(len(panels), 1, squeeze=False, height_ratios=counts)[:, 0]
-    for ax, members in zip(axes, panels.values(), strict=True):
-        _draw_panel(ax, members, longest_s=longest)
-        if len(panels) > 1:
-            ax.set_title(setting_apart(members[0], rows), color=INK)
-        ax.set_xlim(0, longest * (1.24 if width == "column" else 1.1))
-    axes[-1].set_xlabel(f"time ({time_unit(longest)[1]})")
-    _legend(fig, [row for row in rows if _visible(row, longest)], width)
+    axes = fig.subplots(
+        len(named), len(sheet.lines[0]), squeeze=False, height_ratios=[len(one) for one in named]
+    )
+    titles = iter(sheet.titles.values())
+    for line, labels, beside in zip(sheet.lines, named, axes, strict=True):
+        for ax, panel in zip(beside, line, strict=True):
+            if panel is None:
+                ax.set_visible(False)
+                continue
+            scale = scales[id(panel)]
+            unit = time_unit(scale, of_all_s=max(scales.values()))
+            _draw_panel(ax, panel, labels, scale, unit)
+            if ax is not beside[0]:
+                ax.set_yticklabels([])
+            ax.set_title(next(titles), color=INK, fontsize=7.5)
+            ax.set_xlim(0, scale * _room_beyond(width, len(sheet.lines[0])))
+    _name_axes(axes, sheet, scales)
+    _legend(fig, _in_sight(sheet.panels, scales, seen=True), width)
     return fig
 
 
-def time_unit(longest_s: float) -> tuple[float, str]:
-    """Choose the unit in which the longest bar is easy to read: its seconds, and its name."""
+def time_unit(longest_s: float, *, of_all_s: float = 0.0) -> tuple[float, str]:
+    """Choose the unit in which the longest bar is easy to read: its seconds, and its name.
+
+    A panel takes the unit of the longest bar of all where it reads 0.1 or more in it.
+    """
+    common, name = time_unit(of_all_s) if of_all_s else (0.0, "")
+    if common and longest_s >= 0.1 * common:
+        return common, name
     if longest_s >= 1.0:
         return 1.0, "s"
     return (MILLI, "ms") if longest_s >= MILLI else (MICRO, "µs")
+
+
+def _sheet(rows: Sequence[Row], width: str) -> tuple[Sheet, int]:
+    """Lay the panels out, and count those that the sheet has no room for."""
+    beside_in = figure_width_in(width) - _LABELS_IN
+    columns = max(1, int(beside_in / _PANEL_IN))
+    panels = list(grouped(rows, *SETTING).values())
+    tallest = max(len(distinct(panel, "label")) for panel in panels)
+    lines = max(1, int(_SHEET_IN / (_BAR_IN[_both(rows)] * tallest + 0.4)))
+    kept = _fullest(panels, columns * lines)
+    sheet = sheet_of(
+        [row for panel in kept for row in panel],
+        columns=columns,
+        panel_in=beside_in / columns,
+        most=len(kept),
+        setting=SETTING,
+    )
+    return sheet, len(panels) - len(kept)
+
+
+def _fullest(panels: Sequence[Panel], room: int) -> list[Panel]:
+    """Keep the panels with the most configurations, model by model in turn, in their order."""
+    turns: dict[str, int] = {}
+    ranked = []
+    for at in sorted(range(len(panels)), key=lambda at: -len(distinct(panels[at], "label"))):
+        model = text(panels[at][0], "model")
+        turns[model] = turns.get(model, 0) + 1
+        ranked.append((turns[model], at))
+    return [panels[at] for at in sorted(at for _, at in sorted(ranked)[:room])]
+
+
+def _room_beyond(width: str, columns: int) -> float:
+    """Length of the axis in longest bars: what is beyond is for the figures at the bars' ends."""
+    return 1.1 if width == "page" and columns == 1 else 1.28
+
+
+def _labels(line: Sequence[Panel | None]) -> set[str]:
+    """Configurations of the panels side by side."""
+    return {text(row, "label") for panel in line if panel is not None for row in panel}
+
+
+def _both(rows: Sequence[Row]) -> bool:
+    """Whether some of the rows were measured and others predicted."""
+    return len({_predicted(row) for row in rows}) == 2
+
+
+def _predicted(row: Row) -> bool:
+    return text(row, "timed") == "predicted"
+
+
+def _longest(rows: Sequence[Row]) -> float:
+    """Seconds of the longest bar."""
+    return max(_length(bar) for bar in grouped(rows, *SETTING, "label", "timed").values())
 
 
 def _length(bar: Sequence[Row]) -> float:
     return sum(number(row, "seconds") or 0.0 for row in bar)
 
 
-def _draw_panel(ax: Any, rows: Sequence[Row], *, longest_s: float) -> None:
-    """Draw the bars of one model on one device, the first row at the top."""
-    factor, unit = time_unit(longest_s)
-    bars = grouped(rows, "label")
-    for at, ((label,), members) in enumerate(bars.items()):
+def _scales(panels: Sequence[Panel]) -> dict[int, float]:
+    """Longest bar that each panel's axis is made for: a common one where lengths are near."""
+    own = {id(panel): _longest(panel) for panel in panels}
+    most = max(own.values())
+    together = min(own.values()) >= ONE_SCALE * most
+    return dict.fromkeys(own, most) if together else {at: one or most for at, one in own.items()}
+
+
+def _draw_panel(
+    ax: Any, rows: Sequence[Row], labels: Sequence[str], longest_s: float, unit: tuple[float, str]
+) -> None:
+    """Draw the bars of one model and clip, the first label at the top."""
+    bars = grouped(rows, "label", "timed")
+    both = _both(rows)
+    for (label, _), members in bars.items():
         stages = [text(row, "stage") for row in members]
         if len(set(stages)) < len(stages):
             raise InvalidValueError(
                 "table of figure 'stages'", "stage", f"there once for {label!r}", stages
             )
-        broken = [text(row, "status") for row in members if text(row, "status") in STATUS_WORDS]
-        missing = STATUS_WORDS[broken[0]] if broken else ""
-        if missing:
-            ax.text(0.0, at, f" {missing}", va="center", ha="left", fontsize=7, color=FAINT,
-                    style="italic", label="_missing")  # fmt: skip
-            continue
-        end = _draw_bar(ax, at, members)
-        reach = _draw_spread(ax, at, members, finest_s=VISIBLE_SPREAD * longest_s)
-        total = f"{three_digits(end / factor)} {unit}"
-        ax.annotate(total, (max(end, reach), at), xytext=(3, 0), textcoords="offset points",
-                    va="center", fontsize=7, color=INK, label="_total")  # fmt: skip
-    ax.set_yticks(range(len(bars)), [label for (label,) in bars])
-    ax.set_ylim(len(bars) - 0.45, -0.55)
+        place, thick = _ALONE
+        if both:
+            place, thick = _PREDICTED if _predicted(members[0]) else _MEASURED
+        at = labels.index(label) + place
+        if _draw_bar(ax, at, thick, members) and not (both and _predicted(members[0])):
+            _draw_end(ax, at, members, VISIBLE_SPREAD * longest_s, unit)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:.4g}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit[0]:.4g}"))
+
+
+def _draw_bar(ax: Any, at: float, thick: float, rows: Sequence[Row]) -> bool:
+    """Stack the stages of one configuration, or say why there are none; returns which."""
+    broken = [text(row, "status") for row in rows if text(row, "status") in STATUS_WORDS]
+    if broken:
+        ax.text(0.0, at, f" {STATUS_WORDS[broken[0]]}", va="center", ha="left", fontsize=7,
+                color=FAINT, style="italic", label="_missing")  # fmt: skip
+        return False
+    colour = method_colour(text(rows[0], "method"))
+    kind = "predicted:" if thick == _PREDICTED[1] else ""
+    for start, row in _stacked(rows):
+        seconds, look = number(row, "seconds"), segment_look(text(row, "stage"))
+        if seconds:
+            ax.barh([at], [seconds], left=[start], height=thick, edgecolor=colour,
+                    facecolor=tint(colour, look.share), hatch=look.hatch,
+                    label=f"_{kind}{text(row, 'stage')}")  # fmt: skip
+    return True
+
+
+def _draw_end(
+    ax: Any, at: float, rows: Sequence[Row], finest_s: float, unit: tuple[float, str]
+) -> None:
+    """Draw the spreads of a bar's stages, and write its length beyond them."""
+    end, (factor, name) = _length(rows), unit
+    reach = _draw_spread(ax, at, rows, finest_s=finest_s)
+    ax.annotate(f"{three_digits(end / factor)} {name}", (max(end, reach), at), xytext=(3, 0),
+                textcoords="offset points", va="center", fontsize=7, color=INK,
+                label="_total")  # fmt: skip
 
 
 def _stacked(rows: Sequence[Row]) -> Iterator[tuple[float, Row]]:
@@ -144,19 +269,7 @@ def _stacked(rows: Sequence[Row]) -> Iterator[tuple[float, Row]]:
         start += number(row, "seconds") or 0.0
 
 
-def _draw_bar(ax: Any, at: int, rows: Sequence[Row]) -> float:
-    """Stack the stages of one configuration; returns where the bar ends, in seconds."""
-    colour = method_colour(text(rows[0], "method"))
-    for start, row in _stacked(rows):
-        seconds, look = number(row, "seconds"), segment_look(text(row, "stage"))
-        if seconds:
-            ax.barh([at], [seconds], left=[start], height=_BAR_SHARE, edgecolor=colour,
-                    facecolor=tint(colour, look.share), hatch=look.hatch,
-                    label=f"_{text(row, 'stage')}")  # fmt: skip
-    return _length(rows)
-
-
-def _draw_spread(ax: Any, at: int, rows: Sequence[Row], *, finest_s: float) -> float:
+def _draw_spread(ax: Any, at: float, rows: Sequence[Row], *, finest_s: float) -> float:
     """Draw a line from low to high at the end of each stage; returns how far they reach."""
     reach = 0.0
     for start, row in _stacked(rows):
@@ -175,6 +288,17 @@ def _rank(row: Row) -> int:
     return STAGES.index(text(row, "stage"))
 
 
+def _name_axes(axes: Any, sheet: Sheet, scales: dict[int, float]) -> None:
+    """Write the unit under the lowest panel of each column, or under all where units differ."""
+    most = max(scales.values())
+    units = {at: time_unit(scale, of_all_s=most)[1] for at, scale in scales.items()}
+    several = len(set(units.values())) > 1
+    for column, panels in zip(axes.T, zip(*sheet.lines, strict=True), strict=True):
+        there = [(ax, panel) for ax, panel in zip(column, panels, strict=True) if panel is not None]
+        for ax, panel in there if several else there[-1:]:
+            ax.set_xlabel(f"time ({units[id(panel)]})")
+
+
 def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
     shown = {text(row, "stage") for row in rows if number(row, "seconds")}
     handles = segment_handles([stage for stage in STAGES if stage in shown])
@@ -190,11 +314,15 @@ def segment_handles(segments: Sequence[str]) -> list[Patch]:
     ]
 
 
-def _visible(row: Row, longest_s: float) -> bool:
-    """Whether a row's stage belongs in the legend: selection may be too thin to see."""
-    return row["stage"] != "selection" or (number(row, "seconds") or 0.0) >= (
-        LEAST_VISIBLE * longest_s
-    )
+def _in_sight(panels: Sequence[Panel], scales: dict[int, float], *, seen: bool) -> list[Row]:
+    """Rows whose stage can be seen, or those of selections too thin to see."""
+    return [
+        row
+        for panel in panels
+        for row in panel
+        if seen == (row["stage"] != "selection"
+                    or (number(row, "seconds") or 0.0) >= LEAST_VISIBLE * scales[id(panel)])
+    ]  # fmt: skip
 
 
 def thin_note(
@@ -215,16 +343,31 @@ def thin_note(
     return f"{segment}, where too thin to see: {', '.join(ranges)}" if ranges else ""
 
 
-def _notes(rows: Sequence[Row], longest_s: float) -> list[str]:
-    spread = any(number(row, "low_s") is not None for row in rows)
-    predicted = any(text(row, "timed") == "predicted" for row in rows)
-    lines = "where nine in ten should end" if predicted else "spread of the stage they end"
-    whiskers = f"dark lines: {lines}" if spread else ""
+def _notes(rows: Sequence[Row], sheet: Sheet, scales: dict[int, float], left_out: int) -> list[str]:
+    same = [name for name in ("model", "device", "dtype", "attention", "clip")
+            if len(distinct(rows, name)) == 1]  # fmt: skip
+    graphs = distinct(rows, "execution") == [("graph",)]
+    named = [*same, "execution"] if graphs else same
+    predicted = [_predicted(row) for row in rows]
+    if all(predicted):
+        named.append("timed")
+    spread = any(number(row, "low_s") is not None for row in rows if not _predicted(row))
+    lines = "where nine in ten should end" if all(predicted) else "spread of the stage they end"
+    whiskers = f"dark lines: {lines}" if spread or all(predicted) else ""
     tokens = [steps for (steps,) in distinct(rows, "decode_steps") if steps]
     decode = f"decode: {', '.join(tokens)} tokens" if tokens else ""
-    chosen = [row for row in rows if row["stage"] == "selection"]
-    selection = thin_note("selection", chosen, "seconds", longest_s, _milliseconds)
-    return foot_note([where(rows, *CONTEXT), weight_note(rows), decode, whiskers, selection])
+    thin = [row for row in _in_sight(sheet.panels, scales, seen=False)
+            if all(predicted) or not _predicted(row)]  # fmt: skip
+    return foot_note([
+        where(rows, *named),
+        weight_note(rows),
+        "thin bars: predicted before the measurement" if _both(rows) else "",
+        decode,
+        whiskers,
+        "panels have scales of their own" if len(set(scales.values())) > 1 else "",
+        thin_note("selection", thin, "seconds", inf, _milliseconds),
+        f"{left_out} more clips and settings of the table have no room" if left_out else "",
+    ])  # fmt: skip
 
 
 def _milliseconds(seconds: float) -> str:

@@ -99,7 +99,7 @@ def test_out_of_memory_stands_in_place_of_the_bar() -> None:
 
 
 def test_models_have_panels_on_a_common_axis_length() -> None:
-    table = pd.concat([stages_table(), stages_table("qwen2.5-omni-3b", scale=3)])
+    table = pd.concat([stages_table(), stages_table("qwen2.5-omni-3b", scale=1.5)])
     fig = draw_stages(table, width="page")
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["omni-tiny", "qwen2.5-omni-3b"]
     assert fig.axes[0].get_xlim() == fig.axes[1].get_xlim()
@@ -159,7 +159,78 @@ def test_rows_of_several_clips_have_a_panel_each() -> None:
     """As `compare --out` draws them; the same configurations were measured on each."""
     rows = stage_rows(read_measurements(CAMPAIGN)[0])
     fig = draw_stages(pd.DataFrame([dict(row) for row in rows]))
-    clips = list(dict.fromkeys(row.clip for row in rows))
-    assert [ax.get_title(loc="left") for ax in fig.axes] == clips
-    assert len(clips) == 5
+    lengths = sorted({row.full_tokens for row in rows})
+    assert [ax.get_title(loc="left") for ax in fig.axes] == [f"{n:,} tokens" for n in lengths]
+    assert len(lengths) == 5
+    assert fig.axes[0].get_xlim()[1] < 0.3 * fig.axes[4].get_xlim()[1]
+    assert "Panels have scales of their own" in notes_of(fig)
+    assert {ax.get_xlabel() for ax in fig.axes} == {"", "time (s)"}
     assert_tidy(fig)
+
+
+def _campaign(clips: tuple[int, ...] = (1_000, 2_000), **same: object) -> pd.DataFrame:
+    """Two clips, each measured and predicted, the prediction 10% short."""
+    parts = []
+    for tokens in clips:
+        seen = stages_table(scale=tokens / 2_000).assign(timed="observed")
+        said = seen.assign(timed="predicted", seconds=0.9 * seen["seconds"])
+        parts.append(pd.concat([seen, said]).assign(full_tokens=tokens, clip=f"{tokens} clip"))
+    return pd.concat(parts).assign(decode_steps=16, execution="stock", **same)
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_the_predicted_stack_is_a_thin_bar_under_the_measured_one(width: str) -> None:
+    table = _campaign()
+    fig = draw_stages(table, width=width)
+    long = table[table["full_tokens"] == 2_000]
+    for stage in STAGES:
+        want = {kind: list(long[(long["stage"] == stage) & (long["timed"] == kind)]["seconds"])
+                for kind in ("observed", "predicted")}  # fmt: skip
+        seen = bars(fig, f"_{stage}")[-len(want["observed"]) :]
+        said = bars(fig, f"_predicted:{stage}")[-len(want["predicted"]) :]
+        assert [bar.get_width() for bar in seen] == pytest.approx(want["observed"])
+        assert [bar.get_width() for bar in said] == pytest.approx(want["predicted"])
+        for above, below in zip(seen, said, strict=True):
+            assert above.get_y() + above.get_height() < below.get_y() < above.get_y() + 1
+            assert below.get_height() < 0.5 * above.get_height()
+    assert "Thin bars: predicted before the measurement." in notes_of(fig)
+    assert_tidy(fig)
+
+
+def test_what_ran_out_of_memory_keeps_its_prediction() -> None:
+    table = _campaign((2_000,))
+    gone = (table["method"] == "fastv") & (table["timed"] == "observed")
+    table.loc[gone, "status"] = "oom"
+    fig = draw_stages(table)
+    (ax,) = fig.axes
+    assert sum("out of memory" in item.get_text() for item in ax.texts) == 2
+    assert (
+        len(bars(fig, "_predicted:prefill"))
+        == table["label"].nunique()
+        > len(bars(fig, "_prefill"))
+    )
+
+
+def test_where_panels_have_no_room_those_with_most_configurations_stay() -> None:
+    table = _campaign((1_000, 2_000, 3_000, 4_000))
+    ends = table["label"].isin(["Full tokens", "OmniZip 50% (0.5, 0.5)"])
+    fig = draw_stages(table[ends | (table["full_tokens"] == 3_000)])
+    titles = [ax.get_title(loc="left") for ax in fig.axes]
+    assert "3,000 tokens" in titles
+    assert len(titles) == 2
+    assert "2 more clips and settings of the table have no room." in notes_of(fig)
+    assert_tidy(fig)
+
+
+def test_clips_side_by_side_name_their_configurations_once_on_the_same_lines() -> None:
+    table = _campaign()
+    table = table[(table["full_tokens"] == 2_000) | (table["method"] != "random")]
+    fig = draw_stages(table, width="page")
+    first, second = fig.axes
+    labels = [item.get_text() for item in first.get_yticklabels()]
+    assert labels == list(dict.fromkeys(table[table["full_tokens"] == 2_000]["label"]))
+    assert [item.get_text() for item in second.get_yticklabels()] == [""] * len(labels)
+    places = {round(bar.get_y() + bar.get_height() / 2) for bar in bars(fig, "_prefill")
+              if bar.axes is first}  # fmt: skip
+    assert places == set(range(len(labels))) - {labels.index("Random 55%"),
+                                                labels.index("Random 40%")}  # fmt: skip
