@@ -26,6 +26,10 @@ FIGURE_NAMES = (
     "waterfall",
     "roofline",
     "kernel_errors",
+    "predicted_speedup",
+    "predicted_observed",
+    "prefill_bars",
+    "error_distribution",
 )
 """Written out, so that help loads no drawing library."""
 

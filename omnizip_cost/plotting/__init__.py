@@ -11,12 +11,16 @@ from omnizip_cost.plotting.catalogue import FIGURES
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.entry import FigureEntry
+from omnizip_cost.plotting.error_distribution import draw_error_distribution
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.lock import LOCK_NAME, FigureState, check_drawn
 from omnizip_cost.plotting.memory import draw_memory
+from omnizip_cost.plotting.predicted_observed import draw_predicted_observed
+from omnizip_cost.plotting.predicted_speedup import draw_predicted_speedup
 from omnizip_cost.plotting.predictors import draw_predictors
+from omnizip_cost.plotting.prefill_bars import draw_prefill_bars
 from omnizip_cost.plotting.registry import draw_all, drawn_svg, run_program
 from omnizip_cost.plotting.roofline import draw_roofline
 from omnizip_cost.plotting.speedup import draw_speedup
@@ -37,11 +41,15 @@ __all__ = [
     "draw_audit",
     "draw_conventions",
     "draw_counters",
+    "draw_error_distribution",
     "draw_exact_ratio",
     "draw_kept",
     "draw_kernel_errors",
     "draw_memory",
+    "draw_predicted_observed",
+    "draw_predicted_speedup",
     "draw_predictors",
+    "draw_prefill_bars",
     "draw_roofline",
     "draw_speedup",
     "draw_speedup_limits",

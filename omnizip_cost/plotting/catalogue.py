@@ -7,11 +7,15 @@ from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.entry import FigureEntry
+from omnizip_cost.plotting.error_distribution import draw_error_distribution
 from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.memory import draw_memory
+from omnizip_cost.plotting.predicted_observed import draw_predicted_observed
+from omnizip_cost.plotting.predicted_speedup import draw_predicted_speedup
 from omnizip_cost.plotting.predictors import draw_predictors
+from omnizip_cost.plotting.prefill_bars import draw_prefill_bars
 from omnizip_cost.plotting.roofline import draw_roofline
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
@@ -128,6 +132,36 @@ FIGURES: dict[str, FigureEntry] = {
             table="kernel_errors",
             made_by="python analysis/predictors.py --records DIR --out DIR",
             draw=draw_kernel_errors,
+        ),
+        FigureEntry(
+            name="predicted_speedup",
+            title="Speed-up against the retained ratio, predicted and then observed",
+            table="result",
+            made_by="python analysis/result_tables.py",
+            draw=draw_predicted_speedup,
+        ),
+        FigureEntry(
+            name="predicted_observed",
+            title="Predicted against observed prefill, all cells",
+            table="result",
+            beside=("error_summary",),
+            made_by="python analysis/result_tables.py",
+            draw=draw_predicted_observed,
+        ),
+        FigureEntry(
+            name="prefill_bars",
+            title="Prefill of every configuration, with its speed-up and its prediction",
+            table="result",
+            made_by="python analysis/result_tables.py",
+            draw=draw_prefill_bars,
+        ),
+        FigureEntry(
+            name="error_distribution",
+            title="Signed errors of every predictor",
+            table="errors",
+            beside=("error_summary",),
+            made_by="python analysis/result_tables.py",
+            draw=draw_error_distribution,
         ),
     )
 }

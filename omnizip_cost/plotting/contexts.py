@@ -22,6 +22,8 @@ CONFIGURATION = ("method", "label", "mode", "fastv_form", "rho_a", "rho_v")
 KINDS = {"predicted": "uncalibrated", "calibrated": "calibrated"}
 """How the two predictions on record are called in columns, and in words."""
 
+_METHODS = ("full", "omnizip", "visionzip", "dycoke", "random", "fastv")
+
 MOST_PANELS = 12
 """As many as a page holds."""
 
@@ -199,6 +201,11 @@ def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
 def configuration(row: Row) -> tuple[str, ...]:
     """Give the key of a row in :func:`configuration_names`."""
     return tuple(text(row, name) for name in CONFIGURATION)
+
+
+def method_rank(method: str) -> int:
+    """Place of a method in legends, and which is drawn over which: the lower in front."""
+    return _METHODS.index(method) if method in _METHODS else len(_METHODS)
 
 
 def prediction_kind(rows: Sequence[Row], column: str) -> str:

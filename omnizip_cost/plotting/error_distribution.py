@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.contexts import method_rank
 from omnizip_cost.plotting.predicted_observed import BANDS
 from omnizip_cost.plotting.style import (
     INK,
@@ -147,10 +148,10 @@ def _draw_panel(
         members = [row for row in rows if text(row, "predictor") == name]
         members.sort(key=lambda row: float(row["error"]))
         places = [y + _LANES[at % len(_LANES)] for at in range(len(members))]
-        for row, place in zip(members, places, strict=True):
-            ax.plot([float(row["error"])], [place], linestyle="", markersize=2.4,
-                    marker=markers[text(row, "model")], color=method_colour(text(row, "method")),
-                    markeredgewidth=0.0, zorder=2.5, label=f"_error:{name}")  # fmt: skip
+        for (model, method), at in _by_look(members).items():
+            ax.plot([float(members[i]["error"]) for i in at], [places[i] for i in at], zorder=2.5,
+                    linestyle="", marker=markers[model], markersize=2.4, markeredgewidth=0.0,
+                    color=method_colour(method), label=f"_error:{name}")  # fmt: skip
         for end in (row for row in ends if text(row, "predictor") == name):
             _draw_ends(ax, y, end, members, places)
         written = f"n {len(members)}" if members else "none"
@@ -162,6 +163,14 @@ def _draw_panel(
     ax.set_xlim(low, high + room / (1 - room) * (high - low))
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5 if wide else 4, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def _by_look(rows: Sequence[Row]) -> dict[tuple[str, str], list[int]]:
+    """Places of the rows of each model and method, which look the same."""
+    looks: dict[tuple[str, str], list[int]] = {}
+    for at, row in enumerate(rows):
+        looks.setdefault((text(row, "model"), text(row, "method")), []).append(at)
+    return looks
 
 
 def _draw_ends(ax: Any, y: int, end: Row, members: Sequence[Row], places: Sequence[float]) -> None:
@@ -182,7 +191,7 @@ def _legend(fig: Figure, rows: Sequence[Row], markers: dict[str, str], width: st
     handles: list[Any] = [
         Line2D([], [], linestyle="", marker="o", markersize=3.4, color=method_colour(name),
                label=METHOD_TITLES.get(name, name))
-        for (name,) in distinct(rows, "method")
+        for name in sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
     ]  # fmt: skip
     if len(markers) > 1:
         handles += [

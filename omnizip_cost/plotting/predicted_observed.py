@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.plotting.canvas import new_figure
-from omnizip_cost.plotting.contexts import KINDS
+from omnizip_cost.plotting.contexts import KINDS, method_rank
 from omnizip_cost.plotting.stages import time_unit
 from omnizip_cost.plotting.style import (
     INK,
@@ -50,7 +50,6 @@ SUMMARY_REQUIRED = ("quantity", "predictor", "configurations", "mean_error", "wo
 QUANTITY = "prefill"
 BANDS = ((0.10, 0.09), (0.05, 0.2))
 """Half-width of each band, and its share of ink, the wider one first."""
-_ORDER = ("full", "omnizip", "visionzip", "dycoke", "random", "fastv")
 
 
 @styled
@@ -190,8 +189,7 @@ def _label_seconds(axis: Any, factor: float, *, few: bool) -> None:
 
 
 def _legend(fig: Figure, rows: Sequence[Row], markers: dict[str, str], tall: bool) -> None:
-    present = [method for (method,) in distinct(rows, "method")]
-    present.sort(key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    present = sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
     handles: list[Any] = [
         Line2D([], [], linestyle="", marker="o", markersize=3.8, color=method_colour(name),
                label=METHOD_TITLES.get(name, name))

@@ -21,7 +21,14 @@ from matplotlib.transforms import ScaledTranslation
 
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.plotting.canvas import new_figure
-from omnizip_cost.plotting.contexts import KINDS, MOST_PANELS, Sheet, prediction_kind, sheet_of
+from omnizip_cost.plotting.contexts import (
+    KINDS,
+    MOST_PANELS,
+    Sheet,
+    method_rank,
+    prediction_kind,
+    sheet_of,
+)
 from omnizip_cost.plotting.style import (
     FAINT,
     INK,
@@ -61,7 +68,6 @@ _SHARED_HEIGHT = 1.12
 _APART_POINTS = 1.9
 _SHARES = (0.1, 0.2, 0.25, 0.35, 0.5, 0.7, 1.0)
 _SPEEDUPS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
-_ORDER = ("omnizip", "visionzip", "dycoke", "random", "fastv")
 _FORM_MARKS = {"materialised": "m", "last-query": "q"}
 _FORM_POINTS = 6.0
 _NOT_MEASURED = {"oom": "x", "failed": "+"}
@@ -155,7 +161,7 @@ def _draw_panel(ax: Any, rows: Sequence[Row], marker: str, kind: str) -> None:
     ax.axhline(1.0, color=FAINT, linewidth=0.8, linestyle=(0, (1, 1.5)), label="_unity")
     forms = {text(row, "fastv_form") for row in rows if text(row, "fastv_form")}
     groups = grouped(rows, "method", "mode", "fastv_form")
-    for depth, key in enumerate(sorted(groups, key=_depth)):
+    for depth, key in enumerate(sorted(groups, key=lambda key: -method_rank(key[0]))):
         _draw_predicted(ax, sorted(groups[key], key=_ratio), method_colour(key[0]), kind, depth)
     for members in grouped(sorted(rows, key=_ratio), "fastv_form").values():
         _draw_counts(ax, members)
@@ -173,11 +179,6 @@ def _draw_counts(ax: Any, rows: Sequence[Row]) -> None:
         ax.plot([_ratio(row) for row in points], [number(row, column) for row in points],
                 color=INK, linewidth=0.6, linestyle=dashes, marker="", zorder=2.0,
                 label=f"_{column}")  # fmt: skip
-
-
-def _depth(key: tuple[str, ...]) -> int:
-    """Methods behind first; OmniZip, with the most ratios, in front."""
-    return -_ORDER.index(key[0]) if key[0] in _ORDER else -len(_ORDER)
 
 
 def _ratio(row: Row) -> float:
@@ -291,8 +292,7 @@ def _finish_axes(axes: Any) -> None:
 
 def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
     rows = [row for panel in sheet.panels for row in panel]
-    methods = sorted((method for (method,) in distinct(rows, "method")),
-                     key=lambda name: -_depth((name,)))  # fmt: skip
+    methods = sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
     handles: list[Any] = [
         Line2D([], [], color=method_colour(name), linestyle="-", marker="o", markersize=3.8,
                markeredgecolor=INK, markeredgewidth=0.5, label=METHOD_TITLES.get(name, name))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from invented_kept import kept_tables
 from invented_memory import memory_tables
+from invented_result import CELLS, error_tables, result_table
 from invented_tables import compare_table, conventions_table, stages_table, windows_table
 from planted_rows import planted_waterfall
 
@@ -57,6 +58,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(planted_waterfall(), place / "waterfall.csv")
     roof = read_table(ROOFLINE)
     write_table(roof[roof["device"] == "h100-sxm"], place / "roofline.csv")
+    measured = result_table(tokens=(5_004,), cells=CELLS[:3])
+    errors, summary = error_tables(measured)
+    write_table(measured, place / "result.csv")
+    write_table(errors, place / "errors.csv")
+    write_table(summary, place / "error_summary.csv")
     return place
 
 
