@@ -70,8 +70,13 @@ def _held_out(found: Calibrated) -> list[ErrorRow]:
             unit=_UNITS[calibrated.stage],
             predictor="held out",
             observed=calibrated.observed_s / steps,
-            predicted=calibrated.predicted_s / steps,
+            predicted=_rounded(calibrated.predicted_s / steps),
         )
         if one is not None:
             rows.append(one)
     return rows
+
+
+def _rounded(predicted: float) -> float:
+    """Keep five digits: where a fit ends differs beyond them from one machine to another."""
+    return float(f"{predicted:.5g}")
