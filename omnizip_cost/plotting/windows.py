@@ -2,7 +2,8 @@
 
 As the paper's Fig. 7: bars are the audio retention S_a(i), the line is the video pruning rate
 that Algorithm 1 gives, the faint line the rate of Eq. 5 before it. Both are shares, so they stand
-on one axis. Windows without audio are hatched; the score source is printed in the figure.
+on one axis. Windows without audio are hatched; the score source is printed in the figure. Clips
+stand side by side, each as wide as it has windows; configurations one above the other.
 """
 
 from __future__ import annotations
@@ -45,7 +46,11 @@ _INITIAL: dict[str, Any] = {
     "linewidth": 0.8,
     "linestyle": (0, (1, 1)),
 }
-_PANEL = ("clip", "label", "mode", "scores", "rho_v")
+_PANEL = ("label", "mode", "scores", "rho_v")
+_HEAD_IN = 0.13
+"""The line that names clips."""
+_LEAST_WIDTH = 0.68
+"""Of a clip's panel, as a share of the widest."""
 
 
 @styled
@@ -71,21 +76,41 @@ def draw_windows(table: pd.DataFrame, *, width: str = "column") -> Figure:
         If columns are missing or there is nothing to draw.
     """
     rows = rows_of(table, "windows", REQUIRED)
-    panels = grouped(rows, *_PANEL)
+    clips, lines = grouped(rows, "clip"), grouped(rows, *_PANEL)
+    several = len(clips) > 1
     timed = all(number(row, "start_s") is not None for row in rows)
+    xlabel = "start of the time window (s)" if timed else "time window"
     fig = new_figure(
         width=width,
-        height_in=0.8 + 1.45 * len(panels),
+        height_in=0.8 + 1.45 * len(lines) + (_HEAD_IN if several else 0.0),
+        xlabel=xlabel if several else "",
         notes=_notes(rows),
     )
-    axes = fig.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    for ax, members in zip(axes, panels.values(), strict=True):
-        _draw_panel(ax, members)
-        ax.set_title(_title(members[0], rows), color=INK)
-    _finish_axes(list(axes), rows, timed=timed)
-    axes[-1].set_xlabel("start of the time window (s)" if timed else "time window")
+    axes = fig.subplots(len(lines), len(clips), sharex="col", sharey=True, squeeze=False,
+                        width_ratios=_widths(list(clips.values())))  # fmt: skip
+    for at, ((clip,), own) in enumerate(clips.items()):
+        panels = grouped(own, *_PANEL)
+        for ax, place in zip(axes[:, at], lines, strict=True):
+            if place not in panels:
+                ax.set_visible(False)
+                continue
+            _draw_panel(ax, panels[place])
+            title = _title(panels[place][0], rows) if not at else ""
+            head = f"{clip}\n" if several and ax is axes[0, at] else ""
+            ax.set_title(head + title, color=INK)
+        _finish_axes(list(axes[:, at]), own, timed=timed)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("share of tokens")
+    if not several:
+        axes[-1, 0].set_xlabel(xlabel)
     _legend(fig, rows, width)
     return fig
+
+
+def _widths(clips: Sequence[Sequence[Row]]) -> list[float]:
+    """Give each clip its share of the width: by its windows, but never too narrow for its name."""
+    counts = [len(distinct(rows, "window")) for rows in clips]
+    return [max(count, _LEAST_WIDTH * max(counts)) for count in counts]
 
 
 def _draw_panel(ax: Any, rows: Sequence[Row]) -> None:
@@ -128,7 +153,7 @@ def _silent_runs(rows: Sequence[Row]) -> list[tuple[float, float]]:
 def _title(row: Row, rows: Sequence[Row]) -> str:
     """Name the panel by its label and by whatever else sets it apart from the others."""
     parts = [text(row, "label") or text(row, "method")]
-    parts.append(setting_apart(row, rows, ("clip", "mode", "scores")))
+    parts.append(setting_apart(row, rows, ("mode", "scores")))
     budget = setting_apart(row, rows, ("rho_v",))
     parts.append(f"budget {budget}" if budget else "")
     return ", ".join(part for part in parts if part)
@@ -143,7 +168,6 @@ def _finish_axes(axes: Sequence[Any], rows: Sequence[Row], *, timed: bool) -> No
         ax.set_ylim(0.0, 1.03)
         ax.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.set_ylabel("share of tokens")
         ax.xaxis.set_major_locator(
             MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
         )
