@@ -59,13 +59,18 @@ class ResultTable(NamedTuple):
 def significant(value: Any, factor: float = 1.0) -> str:
     """Write a value in a unit with four significant digits, never as a power of ten.
 
+    A text, which stands in place of a number, is kept.
+
     >>> significant(0.29081, 0.001), significant(12345678.0), significant(0.00001234)
     ('290.8', '12,345,678', '0.00001234')
     """
-    if absent(value) or isinstance(value, str):
-        return value or ABSENT
+    if absent(value):
+        return ABSENT
+    if isinstance(value, str):
+        return value
     amount = float(value) / factor
-    digits = 3 if not amount else 3 - floor(log10(abs(amount)))
+    rounded = float(f"{amount:.4g}")
+    digits = 3 - floor(log10(abs(rounded))) if rounded else 3
     return f"{amount:,.{max(0, digits)}f}"
 
 
