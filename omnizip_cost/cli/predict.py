@@ -16,6 +16,7 @@ from omnizip_cost.cli.layers import LayerTokensOption, given_layers
 from omnizip_cost.cli.methods import MethodOptions
 from omnizip_cost.cli.options import with_options
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, require_one_format
+from omnizip_cost.cli.predict_record import RecordOption, check_record
 from omnizip_cost.cli.selection import plans_at
 from omnizip_cost.cost.conventions import EQ9_DECODE_STEPS
 from omnizip_cost.errors import InvalidValueError, OptionsError
@@ -175,6 +176,7 @@ def predict_command(
     decode: DecodeOption = EQ9_DECODE_STEPS,
     ops: OpsOption = False,
     out: OutOption = None,
+    record: RecordOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -190,8 +192,11 @@ def predict_command(
     Example: `omnizip-cost predict --model qwen2.5-omni-7b --device h100-sxm --tokens 10004 --ops`
     """
     require_one_format(as_json=as_json, as_csv=as_csv)
-    if ops and out is not None:
-        raise OptionsError("predict", "--ops and --out exclude each other")
+    if ops and (out is not None or record is not None):
+        other = "--out" if record is None else "--record"
+        raise OptionsError("predict", f"--ops and {other} exclude each other")
+    if record is not None:
+        check_record(record, layers_given=layer_tokens is not None)
     spec = pruning.spec(model)
     if layer_tokens is None:
         work = inputs.workload(spec)
@@ -210,6 +215,12 @@ def predict_command(
         from omnizip_cost.cli.predict_out import write_predictions
 
         print(*(f"wrote {path}" for path in write_predictions(cases, out)), sep="\n", file=stderr)
+    if record is not None:
+        from omnizip_cost.cli.predict_record import labels, write_record
+
+        titles = labels(methods, work, spec)
+        count = write_record(cases, titles, engine.calibration, record)
+        print(f"recorded {count} predictions in {record}", file=stderr)
     if not emit([case.row() for case in cases], as_json=as_json, as_csv=as_csv):
         from omnizip_cost.cli.predict_table import print_predictions
 

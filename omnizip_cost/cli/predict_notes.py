@@ -209,7 +209,8 @@ def host_in_words(prediction: Prediction) -> str:
     if not prediction.backend.dispatched:
         return f"Host of {prediction.backend.name}: nothing, but selection's {cost}, {said}."
     if not prediction.backend.dispatches("decode", prediction.device):
-        return f"Host: {cost}, {said}; nothing in decode, whose steps are CUDA graphs."
+        name = prediction.backend.name
+        return f"Host of {name}: {cost}, {said}; nothing in decode, whose steps are CUDA graphs."
     return f"Host: {cost}, {said}."
 
 

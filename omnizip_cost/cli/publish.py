@@ -111,7 +111,7 @@ def verdicts(compared: Sequence[CompareRow]) -> list[str]:
     from omnizip_cost.compare import noise_floor, summarise
 
     names = {
-        "predicted": "The model of time",
+        "predicted": "The model of time, computed afterwards,",
         "eq9": "Eq. 9",
         "exact": f"The exact count (convention `{compared[0].exact_convention}`)",
         "torch": "torch's counter",

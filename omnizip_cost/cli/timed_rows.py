@@ -1,4 +1,4 @@
-"""Predicted seconds in ``compare``: its options, and a prediction for each measured cell."""
+"""Seconds that ``compare`` computes for rows that are measured already: its options, its cells."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from omnizip_cost.errors import InvalidValueError, OptionsError, UnknownNameErro
 
 if TYPE_CHECKING:
     from omnizip_cost.compare import CompareRow, PredictedCell, WaterfallRow
+    from omnizip_cost.compare.result_row import ResultRow
     from omnizip_cost.results import MeasurementRow
     from omnizip_cost.specs import ModelSpec
 
@@ -26,12 +27,13 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         help="Device that the rows were measured on, a name of `devices` or a TOML file, where "
-        "their own name for it is not known; adds predicted seconds.",
+        "their own name for it is not known; adds seconds computed now, or with --predictions "
+        "names the device they were written for.",
     ),
 ]
 CalibrationOption = Annotated[
     Path | None,
-    typer.Option("--calibration", help="What `calibrate` found there; adds predicted seconds."),
+    typer.Option("--calibration", help="What `calibrate` found there; adds seconds computed now."),
 ]
 MethodOption = Annotated[
     str | None, typer.Option("--method", help="Methods to show, separated by commas.")
@@ -45,12 +47,12 @@ TimerOption = Annotated[
     ),
 ]
 
-Row = TypeVar("Row", bound="CompareRow")
+Row = TypeVar("Row", "CompareRow", "ResultRow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeOptions:
-    """What the user said about predicted seconds, not yet checked."""
+    """What the user said about computed seconds, not yet checked."""
 
     explain: ExplainOption = False
     device: DeviceOption = None

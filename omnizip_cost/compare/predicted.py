@@ -124,6 +124,26 @@ def backend_of(attention: str, execution: str) -> str:
     return _BACKENDS[execution, attention]
 
 
+def run_as(backend: str) -> tuple[str, str]:
+    """Return the execution and the attention of passes that a backend stands for.
+
+    >>> run_as("hf-graphs")
+    ('graph', 'sdpa')
+
+    Raises
+    ------
+    InvalidValueError
+        Nothing measures what the backend describes.
+    """
+    for run, name in _BACKENDS.items():
+        if name == backend:
+            return run
+    known = ", ".join(dict.fromkeys(_BACKENDS.values()))
+    raise InvalidValueError(
+        "predicting passes", "backend", f"one that is measured: {known}", backend
+    )
+
+
 def observed_workload(row: MeasurementRow, spec: ModelSpec) -> Workload | None:
     """Return the clip behind a row, for its encoders; None where the row does not tell.
 

@@ -25,6 +25,9 @@ from omnizip_cost.hardware import plain_dtype
 from omnizip_cost.results import MeasurementRow
 from omnizip_cost.results.schema import CellKey
 
+NOT_ON_RECORD = "No prediction of it is on record."
+"""Said of a cell that nobody predicted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
@@ -131,7 +134,7 @@ def _checked(
     sessions: Mapping[str, str],
 ) -> Recorded:
     if not known:
-        return Recorded(refused="No prediction of it is on record.")
+        return Recorded(refused=NOT_ON_RECORD)
     starts = [row.started_utc or sessions.get(row.environment_id, "") for row in rows]
     moments = [_moment(start) for start in starts]
     if None in moments:
