@@ -30,6 +30,11 @@ FIGURE_NAMES = (
     "predicted_observed",
     "prefill_bars",
     "error_distribution",
+    "accuracy",
+    "accuracy_av",
+    "paper_tables",
+    "sensitivity",
+    "anchors",
 )
 """Written out, so that help loads no drawing library."""
 

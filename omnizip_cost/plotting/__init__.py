@@ -4,6 +4,8 @@ This room computes nothing: no ratio, no median; a column is drawn as it comes. 
 method, marker means model, hatch means stage. No function touches pyplot or needs a display.
 """
 
+from omnizip_cost.plotting.accuracy import draw_accuracy
+from omnizip_cost.plotting.anchors import draw_anchors
 from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.canvas import figure_width_in, save_figure
@@ -17,12 +19,14 @@ from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.lock import LOCK_NAME, FigureState, check_drawn
 from omnizip_cost.plotting.memory import draw_memory
+from omnizip_cost.plotting.paper_tables import draw_paper_tables
 from omnizip_cost.plotting.predicted_observed import draw_predicted_observed
 from omnizip_cost.plotting.predicted_speedup import draw_predicted_speedup
 from omnizip_cost.plotting.predictors import draw_predictors
 from omnizip_cost.plotting.prefill_bars import draw_prefill_bars
 from omnizip_cost.plotting.registry import draw_all, drawn_svg, run_program
 from omnizip_cost.plotting.roofline import draw_roofline
+from omnizip_cost.plotting.sensitivity import draw_sensitivity
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
@@ -36,7 +40,9 @@ __all__ = [
     "FigureEntry",
     "FigureState",
     "check_drawn",
+    "draw_accuracy",
     "draw_all",
+    "draw_anchors",
     "draw_attention_share",
     "draw_audit",
     "draw_conventions",
@@ -46,11 +52,13 @@ __all__ = [
     "draw_kept",
     "draw_kernel_errors",
     "draw_memory",
+    "draw_paper_tables",
     "draw_predicted_observed",
     "draw_predicted_speedup",
     "draw_predictors",
     "draw_prefill_bars",
     "draw_roofline",
+    "draw_sensitivity",
     "draw_speedup",
     "draw_speedup_limits",
     "draw_stages",

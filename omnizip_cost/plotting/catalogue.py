@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from omnizip_cost.plotting.accuracy import draw_accuracy
+from omnizip_cost.plotting.anchors import draw_anchors
 from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.conventions import draw_conventions
@@ -12,11 +14,13 @@ from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.memory import draw_memory
+from omnizip_cost.plotting.paper_tables import draw_paper_tables
 from omnizip_cost.plotting.predicted_observed import draw_predicted_observed
 from omnizip_cost.plotting.predicted_speedup import draw_predicted_speedup
 from omnizip_cost.plotting.predictors import draw_predictors
 from omnizip_cost.plotting.prefill_bars import draw_prefill_bars
 from omnizip_cost.plotting.roofline import draw_roofline
+from omnizip_cost.plotting.sensitivity import draw_sensitivity
 from omnizip_cost.plotting.speedup import draw_speedup
 from omnizip_cost.plotting.speedup_limits import draw_speedup_limits
 from omnizip_cost.plotting.stages import draw_stages
@@ -162,6 +166,42 @@ FIGURES: dict[str, FigureEntry] = {
             beside=("error_summary",),
             made_by="python analysis/result_tables.py",
             draw=draw_error_distribution,
+        ),
+        FigureEntry(
+            name="accuracy",
+            title="Published accuracy against FLOPs and time, WorldSense",
+            table="accuracy",
+            made_by="python analysis/paper_accuracy.py --out DIR",
+            draw=draw_accuracy,
+        ),
+        FigureEntry(
+            name="accuracy_av",
+            title="Published accuracy against FLOPs and time, AVUT, VideoMME and ShortVid-Bench",
+            table="accuracy_av",
+            made_by="python analysis/paper_accuracy.py --out DIR",
+            draw=draw_accuracy,
+        ),
+        FigureEntry(
+            name="paper_tables",
+            title="The paper's tables with FLOPs counted by every convention",
+            table="paper_tables",
+            made_by="python analysis/paper_tables.py --out DIR",
+            draw=draw_paper_tables,
+        ),
+        FigureEntry(
+            name="sensitivity",
+            title="Speed-up over both pruning ratios, with lines of equal FLOPs",
+            table="sensitivity",
+            beside=("sensitivity_marks",),
+            made_by="python analysis/paper_sensitivity.py --out DIR",
+            draw=draw_sensitivity,
+        ),
+        FigureEntry(
+            name="anchors",
+            title="What G, the tokens merged into each anchor, changes in cost",
+            table="anchors",
+            made_by="python analysis/paper_anchors.py --out DIR",
+            draw=draw_anchors,
         ),
     )
 }

@@ -29,6 +29,7 @@ TINY = load_spec("omni-tiny")
 MEASURED = FOLDER.parent / "analysis" / "measurements"
 COUNTERS = MEASURED / "counters" / "counters.csv"
 ROOFLINE = MEASURED / "roofline" / "roofline.csv"
+PAPER = FOLDER.parent / "analysis" / "tables" / "paper"
 PREDICTORS = MEASURED / "predictors" / "predictors.csv"
 
 
@@ -63,6 +64,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(measured, place / "result.csv")
     write_table(errors, place / "errors.csv")
     write_table(summary, place / "error_summary.csv")
+    for name in ("accuracy", "accuracy_av"):
+        published = read_table(PAPER / f"{name}.csv")
+        write_table(published[published["model"] == "qwen2.5-omni-3b"], place / f"{name}.csv")
+    for name in ("paper_tables", "sensitivity", "sensitivity_marks", "anchors"):
+        write_table(read_table(PAPER / f"{name}.csv"), place / f"{name}.csv")
     return place
 
 
