@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from omnizip_cost.profiling.harness import Repeats as Repeats
     from omnizip_cost.profiling.harness import Samples as Samples
     from omnizip_cost.profiling.harness import measure as measure
-    from omnizip_cost.profiling.operators import profile_operators as profile_operators
+    from omnizip_cost.profiling.profiled_pass import PassProfile as PassProfile
+    from omnizip_cost.profiling.profiled_pass import profile_operators as profile_operators
+    from omnizip_cost.profiling.profiled_pass import profile_pass as profile_pass
     from omnizip_cost.profiling.session import profile_cell as profile_cell
     from omnizip_cost.profiling.session import profile_grid as profile_grid
 
 _PUBLIC = {
     "Cell": "cell",
+    "PassProfile": "profiled_pass",
     "Repeats": "harness",
     "Samples": "harness",
     "environment_record": "environment",
@@ -30,7 +33,8 @@ _PUBLIC = {
     "paper_cells": "cell",
     "profile_cell": "session",
     "profile_grid": "session",
-    "profile_operators": "operators",
+    "profile_operators": "profiled_pass",
+    "profile_pass": "profiled_pass",
 }
 
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605

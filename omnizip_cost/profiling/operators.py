@@ -1,35 +1,22 @@
-"""One pass under torch.profiler, as tidy rows: part of the model x class of operator x phase.
+"""Scopes that a profiled pass opens, and where each of its operators belongs by them.
 
-The profiler slows the host down by several microseconds per operator: these rows say where time
-goes, the stages of ``profile_grid`` say how much there is.
+Part of the model x class of operator x phase; :mod:`omnizip_cost.profiling.profiled_pass` runs it.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.autograd import DeviceType  # type: ignore[attr-defined]
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import record_function
 
-from omnizip_cost.profiling.cell import Cell
-from omnizip_cost.profiling.environment import device_name
 from omnizip_cost.profiling.opclasses import operator_class
-from omnizip_cost.profiling.stages import Part, run_pass
-from omnizip_cost.results.schema import OperatorRow
-from omnizip_cost.results.tables import atomic_write_bytes
-from omnizip_cost.runtime.inputs import ModelInputs
+from omnizip_cost.profiling.stages import Part
 from omnizip_cost.runtime.modules import (
     find_audio_encoder,
     find_decoder_layers,
@@ -37,17 +24,12 @@ from omnizip_cost.runtime.modules import (
     find_text_model,
     find_vision_encoder,
 )
-from omnizip_cost.specs.spec import ThinkerSpec
-from omnizip_cost.units import MICRO
 
 PHASE, GROUP, CLASS = "phase ", "group ", "class "
 """Beginnings of the names of our scopes, as a trace shows them."""
 
 _SCOPES = {"assembly": (PHASE + "prefill", GROUP + "assembly")}
 _SCOPES["decode"] = (PHASE + "decode", GROUP + "assembly")
-
-_QUIET = "99"
-"""Above every level of Kineto's log, which else writes two lines to stderr per profile."""
 
 Key = tuple[str, str, str]
 """Phase, group, class."""
@@ -63,83 +45,14 @@ class Total:
     flops: int = 0
 
 
-def profile_operators(
-    thinker: nn.Module,
-    spec: ThinkerSpec,
-    inputs: ModelInputs,
-    cell: Cell,
-    *,
-    decode_steps: int,
-    clip: str | None = None,
-    trace: str | Path | None = None,
-    warmup: bool = True,
-) -> tuple[OperatorRow, ...]:
-    """Profile one pass of one cell, operator by operator.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Placed:
+    """A host event of the profiler, and where it belongs."""
 
-    Parameters
-    ----------
-    thinker, spec, inputs, cell, decode_steps, clip
-        As in :func:`omnizip_cost.profiling.session.profile_grid`.
-    trace : path, optional
-        Where to write a Chrome trace (``.json`` or ``.json.gz``), which Perfetto opens.
-    warmup : bool
-        Whether to run one pass before the profiled one.
-
-    Returns
-    -------
-    tuple of OperatorRow
-        Self times add up to the time of the pass, the profiler's overhead included.
-    """
-    call = inputs.kwargs()
-    device = next(thinker.parameters()).device
-    parts, rotary = operator_parts(thinker), sys.modules[type(find_text_model(thinker)).__module__]
-    with ExitStack() as stack:
-        stack.enter_context(_quiet_kineto())
-        ledger = ScopeLedger()
-        stack.callback(ledger.close)
-
-        def once() -> None:
-            run_pass(
-                thinker,
-                call,
-                cell,
-                decode_steps=decode_steps,
-                ledger=ledger,
-                prefill_parts=parts,
-                decode_parts=parts,
-            )
-
-        if warmup:
-            once()
-        stack.enter_context(rotary_scopes(rotary))
-        with profile(activities=_activities(device), with_flops=True) as profiled:
-            once()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-    if trace is not None:
-        write_trace(profiled, trace)
-    common: dict[str, Any] = {
-        "model": spec.name,
-        "method": cell.method,
-        "label": cell.label,
-        "retained": cell.retained,
-        "device": device_name(device),
-        "clip": clip or inputs.workload.name,
-        "decode_steps": decode_steps,
-    }
-    return tuple(
-        OperatorRow(
-            **common,
-            phase=phase,
-            group=group,
-            operator_class=kind,
-            calls=total.calls,
-            self_cpu_s=total.self_cpu_us * MICRO,
-            self_device_s=total.self_device_us * MICRO,
-            flops_reported=total.flops,
-        )
-        for (phase, group, kind), total in tabulate(profiled.events() or ()).items()
-    )
+    event: Any
+    key: Key
+    is_entry: bool
+    """Whether it was not called by another of its key: addmm inside linear is no entry."""
 
 
 def operator_parts(thinker: nn.Module) -> tuple[Part, ...]:
@@ -204,43 +117,42 @@ def rotary_scopes(module: Any) -> Iterator[None]:
             setattr(module, name, function)
 
 
-def tabulate(events: Iterable[Any]) -> dict[Key, Total]:
-    """Sum profiler events by phase, group and class; those outside our scopes are left out.
+def place(events: Iterable[Any]) -> list[Placed]:
+    """Find phase, group and class of every operator; what lies outside our scopes is left out.
+
+    Scopes themselves are left in, since part of the host's time is theirs, with no entry.
+    """
+    placed: dict[int, Key] = {}
+    found = []
+    for event in events:
+        if event.device_type != DeviceType.CPU:
+            continue
+        key = _key(event, placed)
+        if key[0]:
+            entry = not is_scope(event) and _is_entry(event, key, placed)
+            found.append(Placed(event=event, key=key, is_entry=entry))
+    return found
+
+
+def tabulate(placed: Iterable[Placed]) -> dict[Key, Total]:
+    """Sum profiler events by phase, group and class.
 
     Device time is read off the host operator that launched the kernels, so the kernels' own
     events are not counted again.
     """
-    placed: dict[int, Key] = {}
     totals: dict[Key, Total] = {}
-    for event in events:
-        if event.device_type != DeviceType.CPU:
-            continue
-        key = _place(event, placed)
-        if not key[0]:
-            continue
-        total = totals.setdefault(key, Total())
+    for item in placed:
+        event = item.event
+        total = totals.setdefault(item.key, Total())
         total.self_cpu_us += float(event.self_cpu_time_total)
-        if not _is_scope(event):
-            total.calls += _is_entry(event, key, placed)
+        if not is_scope(event):
+            total.calls += item.is_entry
             total.self_device_us += float(event.self_device_time_total)
             total.flops += int(event.flops or 0)
     return totals
 
 
-def write_trace(profiled: profile, path: str | Path) -> None:
-    """Write a Chrome trace without the host's name and the path it was written to."""
-    path = Path(path)
-    with tempfile.TemporaryDirectory() as folder:
-        raw = Path(folder) / "trace.json"
-        profiled.export_chrome_trace(str(raw))
-        content = json.loads(raw.read_text(encoding="utf-8"))
-    content.pop("host_name", None)
-    content["traceName"] = path.name
-    data = json.dumps(content, separators=(",", ":")).encode()
-    atomic_write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-
-
-def _place(event: Any, placed: dict[int, Key]) -> Key:
+def _key(event: Any, placed: dict[int, Key]) -> Key:
     """Return phase, group and class of an event, from its own name and its callers' places."""
     chain = []
     while event is not None and id(event) not in placed:
@@ -261,14 +173,15 @@ def _place(event: Any, placed: dict[int, Key]) -> Key:
     return placed[id(chain[0])] if chain else (phase, group, kind)
 
 
-def _is_scope(event: Any) -> bool:
+def is_scope(event: Any) -> bool:
+    """Whether an event is one of our scopes, and no operator."""
     return str(event.name).startswith((PHASE, GROUP, CLASS))
 
 
 def _is_entry(event: Any, key: Key, placed: dict[int, Key]) -> bool:
     """Whether an operator was not called by another of its kind (addmm inside linear is one)."""
     caller = event.cpu_parent
-    return caller is None or _is_scope(caller) or placed.get(id(caller)) != key
+    return caller is None or is_scope(caller) or placed.get(id(caller)) != key
 
 
 def _group_of(module: nn.Module) -> str | None:
@@ -286,20 +199,3 @@ def _scoped(function: Any) -> Any:
             return function(*args, **kwargs)
 
     return inside
-
-
-def _activities(device: torch.device) -> Sequence[ProfilerActivity]:
-    host = [ProfilerActivity.CPU]
-    return [*host, ProfilerActivity.CUDA] if device.type == "cuda" else host
-
-
-@contextmanager
-def _quiet_kineto() -> Iterator[None]:
-    name = "KINETO_LOG_LEVEL"
-    before = os.environ.get(name)
-    os.environ.setdefault(name, _QUIET)
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from omnizip_cost.results.kernel_row import KernelRow
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.results.schema import (
     STAGES,
@@ -25,6 +26,7 @@ __all__ = [
     "STAGES",
     "STATUS_WORDS",
     "FlatRow",
+    "KernelRow",
     "MeasurementRow",
     "MeasurementStore",
     "OperatorRow",

@@ -19,7 +19,7 @@ from torch.autograd import DeviceType
 from omnizip_cost.profiling import profile_operators
 from omnizip_cost.profiling.clock import HostClock
 from omnizip_cost.profiling.opclasses import OPERATOR_CLASSES, operator_class
-from omnizip_cost.profiling.operators import rotary_scopes, tabulate
+from omnizip_cost.profiling.operators import place, rotary_scopes, tabulate
 from omnizip_cost.profiling.stages import TimeLedger, run_pass
 from omnizip_cost.results import OperatorRow
 from omnizip_cost.runtime import session
@@ -123,7 +123,7 @@ def test_self_times_add_up_to_the_pass() -> None:
         torch.randn(64).softmax(0)
     events = profiled.events()
     outer = next(event for event in events if event.name == "phase prefill")
-    total = sum(part.self_cpu_us for part in tabulate(events).values())
+    total = sum(part.self_cpu_us for part in tabulate(place(events)).values())
     assert total == pytest.approx(outer.cpu_time_total, rel=1e-6)
 
 
@@ -149,7 +149,7 @@ def test_kernels_count_for_the_operator_that_launched_them() -> None:
     kernel = event("ampere_gemm", cpu=0, device=40, kind=DeviceType.CUDA)
     label = event("group mlp", cpu=0, device=50, kind=DeviceType.CUDA)
     stray = event("aten::add")
-    totals = tabulate([launch, kernel, label, stray, mm, linear, mlp, phase])
+    totals = tabulate(place([launch, kernel, label, stray, mm, linear, mlp, phase]))
     assert set(totals) == {
         ("prefill", "mlp", "gemm"),
         ("prefill", "mlp", "other"),
