@@ -8,6 +8,7 @@ ones a sheet has no room for.
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,9 @@ from omnizip_cost.plotting.tablerows import Row, distinct, grouped, number, text
 SETTING = ("model", "device", "dtype", "attention", "clip", "full_tokens")
 """What configurations of a campaign are measured under; a panel each."""
 
-CONFIGURATION = ("method", "label", "mode", "fastv_form", "rho_a", "rho_v")
-"""What tells configurations of one panel apart."""
+CONFIGURATION = ("method", "label", "mode", "fastv_form")
+"""What tells configurations of one panel apart. Pairs of pruning ratios that were asked for are in
+the label; those that follow from a ratio differ a little from clip to clip."""
 
 KINDS = {"predicted": "uncalibrated", "calibrated": "calibrated"}
 """How the two predictions on record are called in columns, and in words."""
@@ -58,6 +60,7 @@ def sheet_of(
     columns: int,
     panel_in: float,
     most: int = MOST_PANELS,
+    least: int = 1,
     setting: Sequence[str] = SETTING,
 ) -> Sheet:
     """Lay out the rows of a campaign: a panel per model and clip, a line per model if it fits.
@@ -66,14 +69,16 @@ def sheet_of(
     ----------
     rows
         Rows of the result table; those run as graphs are left out where others are there, since
-        graphs change decode alone, unless ``execution`` is part of the setting.
+        graphs are about decode, unless ``execution`` is part of the setting.
     columns
         Panels side by side, at most.
     panel_in
         Width of a panel in inches: titles are wrapped to it.
     most
-        Panels at most. Where there are more, each model keeps its shortest clip, its longest and
-        some between.
+        Panels at most. Where there are more, each model in turn keeps the one with the most
+        configurations, the shortest and the longest clips before those between.
+    least
+        Configurations that a panel must have, where some panel has as many.
     setting
         Columns that rows of one panel agree in. With ``decode_steps`` among them, all rows of a
         panel are kept: several may be of one configuration.
@@ -82,6 +87,7 @@ def sheet_of(
     models = distinct(kept, "model")
     groups = sorted(grouped(kept, *setting).values(), key=lambda panel: _order(panel[0], models))
     groups, twice = (groups, []) if "decode_steps" in setting else _once(groups)
+    groups, small = _full_enough(groups, least, setting)
     groups, crowded = _with_room(groups, most, setting)
     per_model = _by_model(groups)
     longest = max(len(part) for part in per_model)
@@ -94,11 +100,17 @@ def sheet_of(
         lines = [flow[at : at + wide] for at in range(0, len(flow), wide)]
     shown = [row for group in groups for row in group]
     characters = int(panel_in * 16)
+    attentions = len(distinct(shown, "attention")) > 1
+    unnamed = (
+        [f"attention is {_usual(shown, 'attention')} where a panel names no other"]
+        if attentions
+        else []
+    )
     return Sheet(
         lines=tuple(tuple(line) for line in lines),
         titles={at: _title(panel[0], shown, characters, setting)
                 for at, panel in enumerate(panel for line in lines for panel in line if panel)},
-        left_out=(*left_out, *twice, *crowded),
+        left_out=(*unnamed, *left_out, *twice, *small, *crowded),
     )  # fmt: skip
 
 
@@ -106,7 +118,7 @@ def _stock(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     graphs = [row for row in rows if text(row, "execution") == "graph"]
     if not graphs or len(graphs) == len(rows):
         return list(rows), []
-    note = f"left out: {len(graphs)} configurations run as graphs, which change decode alone"
+    note = f"left out: {len(graphs)} configurations with a static cache, run as graphs"
     return [row for row in rows if text(row, "execution") != "graph"], [note]
 
 
@@ -137,34 +149,47 @@ def _by_model(groups: Sequence[Panel]) -> list[list[Panel]]:
     return list(found.values())
 
 
+def _full_enough(
+    groups: Sequence[Panel], least: int, setting: Sequence[str]
+) -> tuple[list[Panel], list[str]]:
+    """Keep the panels that have as many configurations as asked for, if any has."""
+    kept = [group for group in groups if len(group) >= least]
+    if not kept or len(kept) == len(groups):
+        return list(groups), []
+    names = _titles([group for group in groups if len(group) < least], groups, setting)
+    return kept, [f"left out, having fewer than {least} configurations to draw: {names}"]
+
+
+def _titles(gone: Sequence[Panel], groups: Sequence[Panel], setting: Sequence[str]) -> str:
+    """Name panels that are not drawn."""
+    rows = [row for group in groups for row in group]
+    return "; ".join(_title(group[0], rows, 1000, setting).replace("\n", ", ") for group in gone)
+
+
 def _with_room(
     groups: Sequence[Panel], most: int, setting: Sequence[str]
 ) -> tuple[list[Panel], list[str]]:
-    """Keep as many panels as a sheet holds, those of each model spread over its lengths."""
+    """Keep as many panels as a sheet holds: of each model those with the most configurations."""
     if len(groups) <= most:
         return list(groups), []
-    parts = _by_model(groups)[:most]
-    room = most // len(parts)
-    kept = [panel for part in parts for panel in _spread(part, room)]
-    rows = [row for group in groups for row in group]
-    gone = (group for group in groups if group not in kept)
-    names = "; ".join(_title(group[0], rows, 1000, setting).replace("\n", ", ") for group in gone)
-    return kept, [f"no room for {names}"]
-
-
-def _spread(panels: Sequence[Panel], room: int) -> list[Panel]:
-    """Take ``room`` of the panels, first and last among them, the others evenly between."""
-    if len(panels) <= room:
-        return list(panels)
-    if room == 1:
-        return [panels[-1]]
-    return [panels[round(at * (len(panels) - 1) / (room - 1))] for at in range(room)]
+    order: dict[int, tuple[int, int]] = {}
+    first = 0
+    for part in _by_model(groups):
+        places = list(range(first, first + len(part)))
+        middle = (places[0] + places[-1]) / 2
+        ranked = sorted(places, key=lambda at: (-len(groups[at]), -abs(at - middle)))
+        order |= {at: (rank, at) for rank, at in enumerate(ranked)}
+        first += len(part)
+    chosen = set(sorted(order, key=order.__getitem__)[:most])
+    gone = [group for at, group in enumerate(groups) if at not in chosen]
+    kept = [groups[at] for at in sorted(chosen)]
+    return kept, [f"no room for {_titles(gone, groups, setting)}"]
 
 
 def _title(row: Row, rows: Sequence[Row], characters: int, setting: Sequence[str]) -> str:
     """Name the panel of a row by what differs between panels, on one line if it fits."""
     several = [name for name in setting if len(distinct(rows, name)) > 1]
-    lines = [text(row, "model")] if "model" in several else []
+    lines = textwrap.wrap(text(row, "model"), characters) if "model" in several else []
     parts = []
     if "full_tokens" in several:
         parts.append(f"{number(row, 'full_tokens') or 0:,.0f} tokens")
@@ -173,13 +198,21 @@ def _title(row: Row, rows: Sequence[Row], characters: int, setting: Sequence[str
     if len(distinct(same_length, "clip")) > 1:
         parts.append(text(row, "clip"))
     parts += [text(row, name) for name in ("device", "dtype", "attention", "execution", "timed")
-              if name in several]  # fmt: skip
+              if name in several and text(row, name) != _usual(rows, name)]  # fmt: skip
     if "decode_steps" in several:
         parts.append(f"{text(row, 'decode_steps')} decoded")
     parts = [part for part in parts if part]
     if len(", ".join([*lines, *parts])) <= characters:
         return ", ".join([*lines, *parts])
+    lines = [part for line in lines for part in textwrap.wrap(line, characters)]
     return "\n".join([*lines, *textwrap.wrap(", ".join(parts), characters)])
+
+
+def _usual(rows: Sequence[Row], column: str) -> str:
+    """Attention of most rows, which titles need not name; of other columns nothing is usual."""
+    if column != "attention":
+        return ""
+    return Counter(text(row, column) for row in rows).most_common(1)[0][0]
 
 
 def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:

@@ -148,7 +148,7 @@ def _sheet(rows: Sequence[Row], width: str) -> tuple[Sheet, int]:
     panels = list(grouped(rows, *SETTING).values())
     tallest = max(len(distinct(panel, "label")) for panel in panels)
     lines = max(1, int(_SHEET_IN / (_BAR_IN[_both(rows)] * tallest + 0.4)))
-    kept = _fullest(panels, columns * lines)
+    kept = fullest(panels, columns * lines)
     sheet = sheet_of(
         [row for panel in kept for row in panel],
         columns=columns,
@@ -159,8 +159,11 @@ def _sheet(rows: Sequence[Row], width: str) -> tuple[Sheet, int]:
     return sheet, len(panels) - len(kept)
 
 
-def _fullest(panels: Sequence[Panel], room: int) -> list[Panel]:
-    """Keep the panels with the most configurations, model by model in turn, in their order."""
+def fullest(panels: Sequence[Panel], room: int) -> list[Panel]:
+    """Keep as many panels as there is room for, those with the most configurations.
+
+    Models take turns; what stays keeps its order.
+    """
     turns: dict[str, int] = {}
     ranked = []
     for at in sorted(range(len(panels)), key=lambda at: -len(distinct(panels[at], "label"))):
