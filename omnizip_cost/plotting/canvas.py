@@ -7,6 +7,7 @@ import os
 import tempfile
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -22,6 +23,9 @@ _LABEL_IN = 0.16
 """Height of the x label: 8 pt type and some air."""
 _CHARACTERS_PER_IN = 17.5
 """How many characters of 7 pt DejaVu Sans fit in an inch, with some air."""
+
+_HANDLE_IN = 0.33
+"""Width of a legend's handle, with the space around it and its label."""
 
 _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Producer": None, "Creator": "omnizip-cost"},
@@ -71,6 +75,25 @@ def new_figure(
             parse_math=False,
         )
     return fig
+
+
+def legend_columns(labels: Sequence[str], width: str, most: int) -> int:
+    """Choose how many columns of a legend fit the sheet: ``most``, or fewer for long labels.
+
+    >>> legend_columns(["full", "omnizip", "random"], "column", 3)
+    3
+    >>> legend_columns(["a model with a name as long as a line", "random"], "column", 2)
+    1
+    """
+    for columns in range(most, 1, -1):
+        rows, longer = divmod(len(labels), columns)
+        ends = [0]
+        for at in range(columns):
+            ends.append(ends[-1] + rows + (at < longer))
+        longest = [max(map(len, labels[a:b]), default=0) for a, b in pairwise(ends)]
+        if sum(longest) / _CHARACTERS_PER_IN + _HANDLE_IN * columns <= figure_width_in(width):
+            return columns
+    return 1
 
 
 def three_digits(value: float) -> str:

@@ -216,13 +216,15 @@ def _usual(rows: Sequence[Row], column: str) -> str:
 
 
 def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
-    """Name every configuration in the order they come: its label, and what else sets it apart.
+    """Name every configuration by its label and what else sets it apart, method after method.
 
-    Full tokens come first. Where one label stands for two forms of FastV, or two modes, these
+    Full tokens come first, each method's ratios from high to low. Where one label stands for two forms of FastV, or two modes, these
     are named.
     """
     found = distinct(rows, *CONFIGURATION)
-    found.sort(key=lambda key: key[0] != "full")
+    forms = [form for (form,) in distinct(rows, "fastv_form")]
+    shares = {configuration(row): number(row, "retained") or 0.0 for row in rows}
+    found.sort(key=lambda key: (method_rank(key[0]), key[2], forms.index(key[3]), -shares[key]))
     names = {}
     for key in found:
         twins = [other for other in found if other[1] == key[1]]

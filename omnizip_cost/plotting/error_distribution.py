@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.canvas import legend_columns, new_figure
 from omnizip_cost.plotting.contexts import method_rank
 from omnizip_cost.plotting.predicted_observed import BANDS
 from omnizip_cost.plotting.style import (
@@ -206,8 +206,9 @@ def _legend(fig: Figure, rows: Sequence[Row], markers: dict[str, str], width: st
         *(Patch(facecolor=tint(INK, share), label=f"within {half:.0%}")
           for half, share in reversed(BANDS)),
     ]  # fmt: skip
-    fig.legend(handles=handles, loc="outside upper center", ncols=3 if width == "column" else 6,
-               columnspacing=1.0)  # fmt: skip
+    names = [str(handle.get_label()) for handle in handles]
+    columns = legend_columns(names, width, 3 if width == "column" else 6)
+    fig.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.0)
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:

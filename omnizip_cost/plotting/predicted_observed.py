@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.canvas import legend_columns, new_figure
 from omnizip_cost.plotting.contexts import KINDS, method_rank
 from omnizip_cost.plotting.stages import time_unit
 from omnizip_cost.plotting.style import (
@@ -209,8 +209,9 @@ def _legend(fig: Figure, rows: Sequence[Row], markers: dict[str, str], tall: boo
         Patch(facecolor=tint(INK, share), label=f"within {half:.0%}")
         for half, share in reversed(BANDS)
     ]
-    fig.legend(handles=handles, loc="outside upper center", ncols=3 if tall else 6,
-               columnspacing=1.0)  # fmt: skip
+    names = [str(handle.get_label()) for handle in handles]
+    columns = legend_columns(names, "column" if tall else "page", 3 if tall else 6)
+    fig.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.0)
 
 
 def _notes(rows: Sequence[Row], drawn: Sequence[Row]) -> list[str]:

@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.canvas import legend_columns, new_figure
 from omnizip_cost.plotting.contexts import (
     KINDS,
     MOST_PANELS,
@@ -67,8 +67,13 @@ _SHARED_HEIGHT = 1.12
 """Markers closer than this in ratio and in speed-up would cover one another."""
 _APART_POINTS = 1.9
 _SHARES = (0.1, 0.2, 0.25, 0.35, 0.5, 0.7, 1.0)
-_SPEEDUPS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
+_SPEEDUPS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+_DOUBLINGS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_WIDE = 7.0
+"""Axes that span more than this are marked at doublings alone."""
 _FORM_MARKS = {"materialised": "m", "last-query": "q"}
+_LONE = 1.09
+"""Half the length of the line of a lone ratio, as a factor."""
 _FORM_POINTS = 6.0
 _NOT_MEASURED = {"oom": "x", "failed": "+"}
 
@@ -111,6 +116,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
         columns=columns,
         panel_in=1.9 if inside else 1.4,
         most=6 if narrow else MOST_PANELS,
+        least=3,
     )
     panel_in = 0.88 if len(sheet.lines) > 3 else 1.15 if len(sheet.lines) > 1 else 1.5
     fig = new_figure(
@@ -162,7 +168,14 @@ def _draw_panel(ax: Any, rows: Sequence[Row], marker: str, kind: str) -> None:
     forms = {text(row, "fastv_form") for row in rows if text(row, "fastv_form")}
     groups = grouped(rows, "method", "mode", "fastv_form")
     for depth, key in enumerate(sorted(groups, key=lambda key: -method_rank(key[0]))):
-        _draw_predicted(ax, sorted(groups[key], key=_ratio), method_colour(key[0]), kind, depth)
+        _draw_predicted(
+            ax,
+            sorted(groups[key], key=_ratio),
+            method_colour(key[0]),
+            kind,
+            depth,
+            front=depth == len(groups) - 1,
+        )
     for members in grouped(sorted(rows, key=_ratio), "fastv_form").values():
         _draw_counts(ax, members)
     ends = [max(members, key=_ratio) for members in groups.values()]
@@ -176,8 +189,11 @@ def _draw_counts(ax: Any, rows: Sequence[Row]) -> None:
     """Quotients of FLOPs: one line each for all methods, whose equal ratios are equal work."""
     for column, dashes in COUNTS:
         points = [row for row in rows if number(row, column) is not None]
-        ax.plot([_ratio(row) for row in points], [number(row, column) for row in points],
-                color=INK, linewidth=0.6, linestyle=dashes, marker="", zorder=2.0,
+        at = [_ratio(row) for row in points]
+        heights = [number(row, column) for row in points]
+        if len(points) == 1:  # a line needs an end on either side
+            at, heights = [at[0] / _LONE, at[0] * _LONE], heights * 2
+        ax.plot(at, heights, color=INK, linewidth=0.6, linestyle=dashes, marker="", zorder=2.0,
                 label=f"_{column}")  # fmt: skip
 
 
@@ -187,7 +203,9 @@ def _ratio(row: Row) -> float:
     return realised if realised is not None else float(row["retained"])
 
 
-def _draw_predicted(ax: Any, rows: Sequence[Row], colour: str, kind: str, depth: int) -> None:
+def _draw_predicted(
+    ax: Any, rows: Sequence[Row], colour: str, kind: str, depth: int, *, front: bool
+) -> None:
     """Line and band over several ratios; a tick and a broad bar for one alone."""
     points = [row for row in rows if kind and number(row, f"speedup_{kind}") is not None]
     if not points:
@@ -197,14 +215,15 @@ def _draw_predicted(ax: Any, rows: Sequence[Row], colour: str, kind: str, depth:
         [number(row, f"speedup_{kind}{end}") for row in points] for end in ("", "_low", "_high")
     )
     alone = len(points) == 1
+    alpha = 0.2 if front else 0.12
     ax.plot(at, middle, color=colour, linewidth=1.3, marker="_" if alone else "", markersize=8,
             zorder=2.5 + 0.01 * depth, label="_predicted")  # fmt: skip
     if None in low or None in high:
         return
     if alone:
-        ax.vlines(at, low, high, color=colour, linewidth=6, alpha=0.2, zorder=1.2, label="_band")
+        ax.vlines(at, low, high, color=colour, linewidth=6, alpha=alpha, zorder=1.2, label="_band")
     else:
-        ax.fill_between(at, low, high, color=colour, alpha=0.2, linewidth=0,
+        ax.fill_between(at, low, high, color=colour, alpha=alpha, linewidth=0,
                         zorder=1.2 + 0.01 * depth, label="_band")  # fmt: skip
 
 
@@ -279,7 +298,8 @@ def _finish_axes(axes: Any) -> None:
         ax.margins(x=0.07, y=0.06)
         ax.xaxis.set_major_locator(FixedLocator(_SHARES))
         ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        ax.yaxis.set_major_locator(FixedLocator(_SPEEDUPS))
+        low, high = ax.get_ylim()
+        ax.yaxis.set_major_locator(FixedLocator(_DOUBLINGS if high > _WIDE * low else _SPEEDUPS))
         ax.yaxis.set_major_formatter("{x:g}×")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_minor_locator(NullLocator())
@@ -313,8 +333,9 @@ def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
             handles.append(Line2D([], [], color=INK, linestyle="", marker=_NOT_MEASURED[status],
                                   markersize=4.4, markeredgewidth=1.1))  # fmt: skip
             labels.append(label)
-    fig.legend(handles, labels, loc="outside upper center", ncols=3 if width == "column" else 5,
-               columnspacing=1.0, handler_map={tuple: HandlerTuple(ndivide=1)})  # fmt: skip
+    columns = legend_columns(labels, width, 3 if width == "column" else 5)
+    fig.legend(handles, labels, loc="outside upper center", ncols=columns, columnspacing=1.0,
+               handler_map={tuple: HandlerTuple(ndivide=1)})  # fmt: skip
 
 
 def _notes(rows: Sequence[Row], sheet: Sheet, kind: str) -> list[str]:

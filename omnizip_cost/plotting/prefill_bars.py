@@ -89,30 +89,37 @@ def draw_prefill_bars(table: pd.DataFrame, *, width: str = "column") -> Figure:
     rows = rows_of(table, "prefill_bars", REQUIRED)
     narrow = width == "column"
     sheet = sheet_of(
-        rows, columns=2 if narrow else 4, panel_in=1.1, most=4 if narrow else MOST_PANELS
+        rows,
+        columns=2 if narrow else 4,
+        panel_in=1.1,
+        most=4 if narrow else MOST_PANELS,
+        least=5,
     )
     shown = [row for panel in sheet.panels for row in panel]
-    names = configuration_names(shown)
+    names = [configuration_names([row for panel in line for row in panel or ()])
+             for line in sheet.lines]  # fmt: skip
     kind = prediction_kind(shown, "prefill_{}_s")
     longest = max(_reach(row, kind) for row in shown)
-    unit = time_unit(longest)[1]
-    lines = len(sheet.lines)
     fig = new_figure(
         width=width,
-        height_in=0.55 + (_LINE_IN * len(names) + 0.3 + 0.12 * sheet.title_lines) * lines,
-        xlabel=f"prefill and selection ({unit})",
+        height_in=0.55 + sum(_LINE_IN * len(own) + 0.3 + 0.12 * sheet.title_lines for own in names),
+        xlabel=f"prefill and selection ({time_unit(longest)[1]})",
         notes=_notes(shown, sheet, kind),
     )
-    axes = fig.subplots(lines, len(sheet.lines[0]), sharey=True, squeeze=False)
+    axes = fig.subplots(
+        len(sheet.lines), len(sheet.lines[0]), sharey="row", squeeze=False,
+        height_ratios=[len(own) + 0.1 for own in names],
+    )  # fmt: skip
     titles = iter(sheet.titles.values())
-    for ax, panel in zip(axes.flat, (one for line in sheet.lines for one in line), strict=True):
-        if panel is None:
-            ax.set_visible(False)
-            continue
-        _draw_panel(ax, panel, names, kind, longest)
-        ax.set_title(next(titles), color=INK, fontsize=7.5)
-    axes[0, 0].set_yticks(range(len(names)), names.values())
-    axes[0, 0].set_ylim(len(names) - 0.45, -0.55)
+    for cells, line, own in zip(axes, sheet.lines, names, strict=True):
+        for ax, panel in zip(cells, line, strict=True):
+            if panel is None:
+                ax.set_visible(False)
+                continue
+            _draw_panel(ax, panel, own, kind, longest)
+            ax.set_title(next(titles), color=INK, fontsize=7.5)
+        cells[0].set_yticks(range(len(own)), own.values())
+        cells[0].set_ylim(len(own) - 0.45, -0.55)
     _legend(fig, shown, kind, narrow)
     return fig
 
