@@ -16,7 +16,7 @@ from omnizip_cost.units import MICRO
 
 if TYPE_CHECKING:
     from omnizip_cost.compare.calibrated import Calibrated
-    from omnizip_cost.latency.calibration import Estimate, Fit
+    from omnizip_cost.latency.calibration import Calibration, Estimate, Fit
     from omnizip_cost.results import MeasurementRow
     from omnizip_cost.results.micro import MicroRow
     from omnizip_cost.specs import ModelSpec
@@ -49,6 +49,13 @@ def calibrate_command(
             help="Keep every second length and ratio away from the fit, and predict them.",
         ),
     ] = True,
+    estimates: Annotated[
+        bool,
+        typer.Option(
+            "--estimates",
+            help="With --json or --csv: the parameters and their errors, in place of the stages.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -66,6 +73,8 @@ def calibrate_command(
     from omnizip_cost.latency.calibration_file import write_calibration
 
     require_one_format(as_json=as_json, as_csv=as_csv)
+    if estimates and not (as_json or as_csv):
+        raise OptionsError("calibrate", "--estimates goes with --json or --csv; the table has both")
     if out.suffix.lower() != ".toml":
         raise InputFileError(out, "a calibration is a TOML file", "give a name ending in .toml")
     card = load_device(device)
@@ -80,8 +89,30 @@ def calibrate_command(
         created_utc=now_utc(),
     )
     write_calibration(found.calibration, out)
-    if not emit(found.rows, as_json=as_json, as_csv=as_csv):
+    rows_out = estimate_rows(found.calibration) if estimates else found.rows
+    if not emit(rows_out, as_json=as_json, as_csv=as_csv):
         print_calibrated(found, out)
+
+
+def estimate_rows(calibration: Calibration) -> list[dict[str, object]]:
+    """Each parameter with its value, its error or why it was held, and what it means."""
+    from omnizip_cost.latency.calibration import PARAMETERS
+
+    fit = calibration.fit
+    assert fit is not None
+    return [
+        {
+            "device": fit.device,
+            "parameter": one.name,
+            "value": None if one.held else one.value,
+            "unit": PARAMETERS[one.name].unit,
+            "standard_error": one.standard_error,
+            "on_bound": one.on_bound,
+            "held": one.held,
+            "means": PARAMETERS[one.name].says,
+        }
+        for one in fit.estimates
+    ]
 
 
 def read_rows(

@@ -195,6 +195,12 @@ def kernels_in_words(prediction: Prediction) -> str:
             f"rows that it never saw are off by {fit.median_error_held_out:.1%} (median)."
         )
     told = "; ".join(f"{how}, {', '.join(errors)}" for how, errors in off.items())
+    if not card.asynchronous:
+        return (
+            f"Kernel times of {card.name}: {_ROOFLINE} of its peaks. How far that is off on this "
+            "processor is not known, and the ranges take its median errors on measured GPUs "
+            f"({', '.join(off[_ROOFLINE])}); `calibrate` tells it from rows measured here."
+        )
     if _ROOFLINE in off:
         return f"Kernel times of {card.name}, with median errors on measured devices: {told}."
     return f"Kernel times of {card.name}, with median errors where left out: {told}."

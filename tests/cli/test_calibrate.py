@@ -54,6 +54,24 @@ def test_committed_rows_are_predicted_at_ratios_that_were_not_fitted(
     assert record.host_s is not None
 
 
+def test_estimates_are_those_of_the_file(
+    tmp_path: Path, device: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "calibration.toml"
+    asked = ["calibrate", str(DEMO), "--device", str(device), "--out", str(out), "--estimates"]
+    assert run([*asked, "--json"]) == 0
+    told = {row["parameter"]: row for row in json.loads(capsys.readouterr().out)}
+    written = read_calibration(out)
+    assert {name: row["value"] for name, row in told.items()} == {
+        name: getattr(written, name) for name in told
+    }
+    assert (told["host_s"]["unit"], told["gemm"]["unit"]) == ("s", "")
+    assert told["gemm"]["standard_error"] > 0
+    assert told["launch_s"]["held"] and told["launch_s"]["standard_error"] is None
+    assert run(asked) == 2
+    assert "--estimates goes with --json or --csv" in capsys.readouterr().err
+
+
 def test_a_bare_table_of_rows_is_fitted_as_their_folder_is(
     tmp_path: Path, device: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,3 +157,14 @@ def test_a_cpu_is_measured_or_refused(
 ) -> None:
     assert run(["devices", *arguments]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_an_uncalibrated_processor_has_errors_of_other_devices(
+    device: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No kernel of it was timed: what is known of the roofline comes from GPUs."""
+    asked = ["predict", "--model", "omni-tiny", "--device", str(device), "--dtype", "fp32"]
+    assert run([*asked, "--tokens", "300"]) == 0
+    said = capsys.readouterr().out
+    assert "How far that is off on this processor is not known" in said
+    assert "median errors on measured GPUs (products" in said
