@@ -2,6 +2,7 @@
 
 from omnizip_cost.compare.cells import MeasuredCell, measured_cells
 from omnizip_cost.compare.counts import observed_plan, stage_flops
+from omnizip_cost.compare.errors import ErrorRow, ErrorSummaryRow, error_rows, summarise_errors
 from omnizip_cost.compare.gap import explain, noise
 from omnizip_cost.compare.join import CompareRow, compare
 from omnizip_cost.compare.predicted import (
@@ -12,6 +13,7 @@ from omnizip_cost.compare.predicted import (
     timed,
 )
 from omnizip_cost.compare.reported_devices import reported_device
+from omnizip_cost.compare.result import ResultRow, result_rows
 from omnizip_cost.compare.summary import ErrorSummary, noise_floor, summarise
 from omnizip_cost.compare.tables import (
     ConventionRow,
@@ -27,14 +29,18 @@ __all__ = [
     "TIMERS",
     "CompareRow",
     "ConventionRow",
+    "ErrorRow",
     "ErrorSummary",
+    "ErrorSummaryRow",
     "MeasuredCell",
     "PredictedCell",
+    "ResultRow",
     "StageRow",
     "TimedCompareRow",
     "WaterfallRow",
     "compare",
     "convention_rows",
+    "error_rows",
     "explain",
     "measured_cells",
     "noise",
@@ -44,9 +50,11 @@ __all__ = [
     "predicted_row",
     "recorded_stage_rows",
     "reported_device",
+    "result_rows",
     "stage_flops",
     "stage_rows",
     "summarise",
+    "summarise_errors",
     "timed",
     "waterfall",
 ]

@@ -276,9 +276,9 @@ def _heading(row: Row) -> str:
 
 
 def _line(row: Row) -> Row:
-    """Add the spread, and say in its place why nothing was measured."""
+    """Add the spread, and say in its place why nothing was measured; one sample has no spread."""
     ends = [row["speedup_observed_low"], row["speedup_observed_high"]]
-    known = row["method"] != "full" and not any(absent(end) for end in ends)
+    known = row["method"] != "full" and not any(absent(end) for end in ends) and ends[0] < ends[1]
     line = {**row, "spread": "–".join(f"{end:.2f}" for end in ends) if known else None}
     if row["status"] in _STATUS:
         line |= dict.fromkeys(_INSTEAD, _STATUS[row["status"]])

@@ -190,6 +190,14 @@ def test_the_summary_says_met_and_missed(results: list[ResultRow]) -> None:
     assert "Eq. 9" in text
 
 
+def test_quartiles_of_a_speedup_are_its_spread_and_one_sample_has_none(
+    results: list[ResultRow],
+) -> None:
+    spread = replace(results[1], speedup_observed_low=1.91, speedup_observed_high=2.126)
+    (table,) = result_tables([results[0], spread, results[2]])
+    assert [line["spread"] for line in table.lines] == [None, "1.91–2.13", None]
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [(0.0, "0.000"), (9.9996, "10.00"), (1234.5, "1,234"), (None, "–"), ("OOM", "OOM")],
