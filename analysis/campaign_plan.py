@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from campaign_grid import Block, Case, Grid, Micro, Profile, Step, cases_of
 
 import omnizip_cost as oz
 from omnizip_cost.hardware import Device, load_device, plain_dtype
-from omnizip_cost.latency import Calibration, Prediction
+from omnizip_cost.latency import Calibration
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.specs import parameter_counts
 from omnizip_cost.units import BYTES_PER_ELEMENT, GIGA
@@ -32,11 +33,11 @@ some 100 GB/s, so that most of it is Python's time for the modules (assumed)."""
 PROMPT_S = 0.7
 """Random patches and log-mel of one prompt, on one core, and the bench around it (assumed)."""
 
+APART_PASSES = 2
+"""Of each cell beside its rounds: one for memory, one to warm up. A block begins with one more."""
+
 PROFILED_TIMES = 3.0
 """A pass under torch.profiler over one without (assumed)."""
-
-TABLE_S = 5.0
-"""Gathering some 10^4 events into tables and a compressed trace, per cell (assumed)."""
 
 GRAPH_S = 0.3
 """Capturing one decode step as a CUDA graph, per pass (assumed)."""
@@ -87,7 +88,8 @@ def plan_rows(grid: Grid, machine: Machine | None = None) -> list[PlanRow]:
         block = block_of(step)
         build_s = 0.0 if block is None else build_seconds(grid, block, anew=block.thinker != built)
         built = built if block is None else block.thinker
-        run_s = step_seconds(grid, step, machine)
+        passes = passes_of(grid, step, machine)
+        run_s = step_seconds(step, passes)
         rows.append(
             PlanRow(
                 step=step.name,
@@ -95,7 +97,7 @@ def plan_rows(grid: Grid, machine: Machine | None = None) -> list[PlanRow]:
                 tokens=block.workload.tokens if block else None,
                 cells=len(step.cells) if not isinstance(step, Micro) else 0,
                 rounds=step.rounds if isinstance(step, Block) else 0,
-                oom=_expected_oom(grid, step, machine),
+                oom=sum(not one.fits for one in passes.values()),
                 build_s=build_s,
                 run_s=run_s,
                 total_s=rows[-1].total_s + build_s + run_s,
@@ -111,32 +113,36 @@ def block_of(step: Step) -> Block | None:
     return step.of if isinstance(step, Profile) else step
 
 
+class Pass(NamedTuple):
+    """What one pass of a cell is foretold to take, and whether the device holds it."""
+
+    seconds: float
+    fits: bool
+
+
+def passes_of(grid: Grid, step: Step, machine: Machine) -> dict[str, Pass]:
+    """Foretell one pass of each cell of a step, by label."""
+    block = block_of(step)
+    if block is None or isinstance(step, Micro):
+        return {}
+    chosen = [case for case in cases_of(block, grid.dtype) if case.cell in step.cells]
+    return {case.cell.label: _pass(case, machine, step.decode_steps) for case in chosen}
+
+
 def step_seconds(
-    grid: Grid, step: Step, machine: Machine, missing: Mapping[str, int] | None = None
+    step: Step, passes: Mapping[str, Pass], missing: Mapping[str, int] | None = None
 ) -> float:
-    """Foretell the passes of one step; ``missing`` rounds by label, all where left out."""
+    """Foretell one step from its passes; ``missing`` rounds by label, all where left out."""
     if isinstance(step, Micro):
         return step.seconds
     if isinstance(step, Profile):
-        return sum(
-            TABLE_S
-            + (1 + PROFILED_TIMES) * _predicted(case, machine, step.decode_steps).end_to_end_s
-            for case in cases_of(step.of, grid.dtype)
-            if case.cell in step.cells
-        )
-    need = missing if missing is not None else {cell.label: step.rounds for cell in step.cells}
-    return sum(
-        _cell_seconds(case, machine, need[case.cell.label])
-        for case in cases_of(step, grid.dtype)
-        if need.get(case.cell.label)
-    )
-
-
-def _cell_seconds(case: Case, machine: Machine, rounds: int) -> float:
-    """One warm-up, one pass for memory, and the rounds; a cell that does not fit fails at once."""
-    one = _predicted(case, machine, case.block.decode_steps)
-    graph_s = GRAPH_S if case.block.execution == "graph" else 0.0
-    return (one.end_to_end_s + graph_s) * (2 + rounds if one.fits else 1)
+        return sum(step.table_s + (1 + PROFILED_TIMES) * one.seconds for one in passes.values())
+    need = dict.fromkeys(passes, step.rounds) if missing is None else missing
+    graph_s = GRAPH_S if step.execution == "graph" else 0.0
+    due = [(passes[label], rounds) for label, rounds in need.items()]
+    count = [(one, APART_PASSES + rounds if one.fits else 1) for one, rounds in due]
+    cold_s = count[0][0].seconds if count else 0.0
+    return cold_s + sum((one.seconds + graph_s) * times for one, times in count)
 
 
 def build_seconds(grid: Grid, block: Block, *, anew: bool) -> float:
@@ -148,17 +154,9 @@ def build_seconds(grid: Grid, block: Block, *, anew: bool) -> float:
     return PROMPT_S + FILL_S_PER_GB[grid.device] * weights_gb
 
 
-def _expected_oom(grid: Grid, step: Step, machine: Machine) -> int:
-    if not isinstance(step, Block):
-        return 0
-    return sum(
-        not _predicted(case, machine, step.decode_steps).fits for case in cases_of(step, grid.dtype)
-    )
-
-
-def _predicted(case: Case, machine: Machine, decode_steps: int) -> Prediction:
+def _pass(case: Case, machine: Machine, decode_steps: int) -> Pass:
     """Predict one pass as the stock modules run it, operator by operator."""
-    return oz.predict(
+    found = oz.predict(
         case.spec,
         case.plan,
         machine.device,
@@ -168,6 +166,7 @@ def _predicted(case: Case, machine: Machine, decode_steps: int) -> Prediction:
         decode=decode_steps,
         calibration=machine.calibration,
     )
+    return Pass(found.end_to_end_s, found.fits)
 
 
 def plan_text(grid: Grid, rows: Iterable[PlanRow]) -> str:

@@ -13,7 +13,7 @@ from campaign_grid import Block, Grid, Micro, Profile, Step
 from campaign_micro import micro_done, micro_step
 from campaign_models import is_bundled, write_config
 from campaign_operators import profile_step, unprofiled
-from campaign_plan import Machine, block_of, build_seconds, step_seconds
+from campaign_plan import Machine, block_of, build_seconds, passes_of, step_seconds
 from campaign_steps import Circumstances, Held, StepRow, held, note_step
 from campaign_thinkers import NotBuiltError, Thinkers
 
@@ -43,6 +43,7 @@ class Campaign:
     clock: Clock | None = None
     after_step: Callable[[], None] = lambda: None
     """Called when a step has ended, as for a packed copy."""
+    _here: Circumstances | None = field(default=None, init=False)
     _said_s: float = field(default=float("-inf"), init=False)
 
     @property
@@ -53,12 +54,14 @@ class Campaign:
     @property
     def here(self) -> Circumstances:
         """What rows of this run carry beside their cell."""
-        record = environment_record(self.device, dtype=self.dtype, attention="sdpa")
-        return Circumstances(
-            environment_id=environment_id(record),
-            device=device_name(self.device),
-            dtype=self.dtype,
-        )
+        if self._here is None:
+            record = environment_record(self.device, dtype=self.dtype, attention="sdpa")
+            self._here = Circumstances(
+                environment_id=environment_id(record),
+                device=device_name(self.device),
+                dtype=self.dtype,
+            )
+        return self._here
 
     @property
     def device(self) -> str:
@@ -133,7 +136,7 @@ class Campaign:
 
     def _foretold(self, grid: Grid, step: Step, known: Held | None) -> float:
         missing = known.missing if known else None
-        seconds = step_seconds(grid, step, self.machine, missing)
+        seconds = step_seconds(step, passes_of(grid, step, self.machine), missing)
         block = block_of(step)
         if block is None:
             return seconds
