@@ -12,6 +12,9 @@ from omnizip_cost.compare.predicted import (
     predicted_row,
     timed,
 )
+from omnizip_cost.compare.recorded import RecordedPrediction
+from omnizip_cost.compare.recorded_check import Recorded, recorded_for
+from omnizip_cost.compare.recorded_file import read_recorded
 from omnizip_cost.compare.reported_devices import reported_device
 from omnizip_cost.compare.result import ResultRow, result_rows
 from omnizip_cost.compare.summary import ErrorSummary, noise_floor, summarise
@@ -34,6 +37,8 @@ __all__ = [
     "ErrorSummaryRow",
     "MeasuredCell",
     "PredictedCell",
+    "Recorded",
+    "RecordedPrediction",
     "ResultRow",
     "StageRow",
     "TimedCompareRow",
@@ -48,6 +53,8 @@ __all__ = [
     "observed_plan",
     "predicted_cell",
     "predicted_row",
+    "read_recorded",
+    "recorded_for",
     "recorded_stage_rows",
     "reported_device",
     "result_rows",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any, Self
 
@@ -90,7 +90,7 @@ class RecordedPrediction(PredictionRow):
     fitted_configurations: tuple[str, ...] = ()
     """What the fit saw of them: model, tokens and label."""
     fingerprint: str = ""
-    """SHA-256 of all other columns, set when the row is stored: an edited row no longer has it."""
+    """SHA-256 of the other columns, set when the row is stored: an edited row no longer has it."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -130,8 +130,15 @@ class RecordedPrediction(PredictionRow):
         return f"{self.model}, {self.full_tokens:,} tokens, {self.label}"
 
     def digest(self) -> str:
-        """SHA-256 of all columns but ``fingerprint``."""
-        values = {name: self[name] for name in self.keys() if name != "fingerprint"}
+        """SHA-256 of all columns but ``fingerprint`` that differ from their default.
+
+        A column that a later version adds has a default: rows written before it keep theirs.
+        """
+        values = {
+            item.name: self[item.name]
+            for item in fields(self)
+            if item.name != "fingerprint" and self[item.name] != item.default
+        }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

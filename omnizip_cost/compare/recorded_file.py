@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 from omnizip_cost.compare.recorded import RecordedPrediction
@@ -27,6 +27,14 @@ def read_recorded(path: str | Path) -> tuple[RecordedPrediction, ...]:
     """
     path = Path(path)
     table = read_table(path)
+    own = {item.name: item.default for item in fields(RecordedPrediction)}
+    missing = [name for name in own if name not in table and own[name] is MISSING]
+    if missing or not set(table) <= set(own):
+        raise InputFileError(
+            path,
+            "does not hold predictions on record: its columns are others",
+            "`predict --record FILE` writes them",
+        )
     try:
         rows = tuple(
             RecordedPrediction(

@@ -279,6 +279,18 @@ def test_an_edited_file_is_refused_in_a_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_rows_written_before_a_column_was_added_are_read_as_they_were(
+    recorded: RecordedPrediction, fitted: RecordedPrediction, tmp_path: Path
+) -> None:
+    """As if ``fitted_environments``, which has a default, came with a later version."""
+    path = tmp_path / "file.parquet"
+    (kept,) = add_recorded([recorded], path)
+    write_table(read_table(path).drop(columns="fitted_environments"), path)
+    assert read_recorded(path) == (kept,)
+    assert add_recorded([fitted], path)[0] == kept
+    assert read_recorded(path)[0] == kept
+
+
 @pytest.mark.parametrize("spoil", ["bytes", "column", "missing", "empty"])
 def test_a_wrong_file_is_refused(recorded: RecordedPrediction, tmp_path: Path, spoil: str) -> None:
     path = tmp_path / "file.parquet"
