@@ -118,7 +118,7 @@ def _stock(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     graphs = [row for row in rows if text(row, "execution") == "graph"]
     if not graphs or len(graphs) == len(rows):
         return list(rows), []
-    note = f"left out: {len(graphs)} configurations with a static cache, run as graphs"
+    note = f"left out: {counted(len(graphs))} with a static cache, run as graphs"
     return [row for row in rows if text(row, "execution") != "graph"], [note]
 
 
@@ -133,7 +133,7 @@ def _once(groups: Sequence[Panel]) -> tuple[list[Panel], list[str]]:
             first.setdefault(configuration(row), row)
         kept.append([row for row in panel if first[configuration(row)] is row])
     gone = len(steps) - sum(len(panel) for panel in kept)
-    note = f"left out: {gone} configurations measured again with other decode steps"
+    note = f"left out: {counted(gone)} measured again with other decode steps"
     return kept, [note] if gone else []
 
 
@@ -218,8 +218,8 @@ def _usual(rows: Sequence[Row], column: str) -> str:
 def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
     """Name every configuration by its label and what else sets it apart, method after method.
 
-    Full tokens come first, each method's ratios from high to low. Where one label stands for two forms of FastV, or two modes, these
-    are named.
+    Full tokens come first, each method's ratios from high to low. Where one label stands for two
+    forms of FastV, or two modes, these are named.
     """
     found = distinct(rows, *CONFIGURATION)
     forms = [form for (form,) in distinct(rows, "fastv_form")]
@@ -236,6 +236,15 @@ def configuration_names(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
 def configuration(row: Row) -> tuple[str, ...]:
     """Give the key of a row in :func:`configuration_names`."""
     return tuple(text(row, name) for name in CONFIGURATION)
+
+
+def counted(configurations: int) -> str:
+    """Write how many configurations.
+
+    >>> counted(1)
+    '1 configuration'
+    """
+    return f"{configurations} configuration{'' if configurations == 1 else 's'}"
 
 
 def method_rank(method: str) -> int:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
@@ -72,8 +73,9 @@ _DOUBLINGS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _WIDE = 7.0
 """Axes that span more than this are marked at doublings alone."""
 _FORM_MARKS = {"materialised": "m", "last-query": "q"}
-_LONE = 1.09
+_LONE = 1.05
 """Half the length of the line of a lone ratio, as a factor."""
+_HALO = withStroke(linewidth=2.2, foreground="white")
 _FORM_POINTS = 6.0
 _NOT_MEASURED = {"oom": "x", "failed": "+"}
 
@@ -123,7 +125,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
         width=width,
         height_in=0.8 + (panel_in + 0.12 * sheet.title_lines) * len(sheet.lines),
         xlabel=_XLABEL,
-        notes=_notes(rows, sheet, kind),
+        notes=_notes(sheet, kind),
     )
     shape = (len(sheet.lines), len(sheet.lines[0]) * (2 if inside else 1))
     ratios = {"width_ratios": [2.1, 1.0] * len(sheet.lines[0])} if inside else {}
@@ -235,7 +237,7 @@ def _name_forms(ax: Any, ends: Sequence[Row], kind: str) -> None:
         shift = (at - (len(named) - 1) / 2) * _FORM_POINTS
         ax.annotate(_FORM_MARKS[text(row, "fastv_form")], (_ratio(row), _end(row, kind)),
                     xytext=(6, shift), va="center", textcoords="offset points", fontsize=7,
-                    color=INK, label="_form")  # fmt: skip
+                    color=INK, label="_form", path_effects=[_HALO], zorder=4)  # fmt: skip
 
 
 def _end(row: Row, kind: str) -> float:
@@ -338,15 +340,15 @@ def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
                handler_map={tuple: HandlerTuple(ndivide=1)})  # fmt: skip
 
 
-def _notes(rows: Sequence[Row], sheet: Sheet, kind: str) -> list[str]:
+def _notes(sheet: Sheet, kind: str) -> list[str]:
     shown = [row for panel in sheet.panels for row in panel]
     without = sum(number(row, f"speedup_{kind}") is None for row in shown)
     forms = {text(row, "fastv_form") for row in shown if text(row, "fastv_form")}
     broken = any(text(row, "status") in _NOT_MEASURED for row in shown)
     return foot_note([
-        where(rows, *(("model",) if len(distinct(shown, "model")) == 1 else ()), "device",
+        where(shown, *(("model",) if len(distinct(shown, "model")) == 1 else ()), "device",
               "dtype", "attention", *(("clip",) if len(sheet.panels) == 1 else ())),
-        weight_note(rows),
+        weight_note(shown),
         "bars: quartiles",
         f"prediction: {KINDS[kind]}, written before the measurement" if kind else
         "no prediction is on record",
