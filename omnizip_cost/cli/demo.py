@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omnizip_cost.cli.compare import measured_before, print_compared
+from omnizip_cost.cli.document import write_documents
 from omnizip_cost.cli.inputs import InputOptions
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit
 from omnizip_cost.cli.progress import progress_bar, say
-from omnizip_cost.cli.publish import draw_figures, write_kept, write_report, write_tables
+from omnizip_cost.cli.publish import draw_figures, write_kept, write_tables
 from omnizip_cost.errors import InputFileError, InvalidValueError, MediaError
 
 if TYPE_CHECKING:
@@ -82,11 +83,9 @@ def demo_command(
     _write_theory(decoded, out)
     say("drawing")
     draw_figures(out)
-    report = write_report(
+    page, _ = write_documents(
         out,
-        out / "report.md",
-        measured,
-        compared,
+        [out / "report.html", out / "report.md"],
         command=f"omnizip-cost demo --clip {Path(clip).name}",
         notes=notes,
     )
@@ -95,7 +94,7 @@ def demo_command(
     print_compared(compared)
     for sentence in earlier:
         print(sentence)
-    print(f"random weights: timing only. Report: {report}; figures: {out / 'figures'}")
+    print(f"random weights: timing only. Report: {page}; figures: {out / 'figures'}")
 
 
 def _made_clip(out: Path) -> tuple[str, str]:

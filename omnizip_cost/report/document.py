@@ -17,7 +17,15 @@ from omnizip_cost.results import STAGES, STATUS_WORDS
 
 Row = Mapping[str, Any]
 
-_CONTEXT = (("model", "Model"), ("device", "Device"), ("dtype", "Type"), ("clip", "Clip"))
+_CONTEXT = (
+    ("model", "Model"),
+    ("device", "Device"),
+    ("dtype", "Type"),
+    ("attention", "Attention"),
+    ("execution", "Run"),
+    ("clip", "Clip"),
+    ("timed", "Times"),
+)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PLACE = "\0"
 """Stands for a number while doubts are grouped; no text holds it."""
@@ -114,7 +122,7 @@ def render_report(context: ReportContext) -> str:
         context=context,
         comparison=comparison_table(context.comparison) if context.comparison else "",
         stages=stage_table(context.stages) if context.stages else "",
-        gaps=_gaps(context.comparison),
+        gaps=gap_sentences(context.comparison),
         cautions=cautions(context),
         figures={figure.name: figure for figure in context.figures},
     )
@@ -126,25 +134,44 @@ def comparison_table(rows: Sequence[Row]) -> str:
 
     A configuration without a measurement says why in place of the observed speed-up.
     """
+    return markdown_table(*comparison_lines(rows))
+
+
+def comparison_lines(rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+    """Lay the comparison out: columns and lines, as the writers of tables take them.
+
+    Columns of predicted seconds are there where any row has a prediction.
+    """
+    timed = any(not absent(row.get("speedup_predicted")) for row in rows)
     columns = [
         *_context_columns(rows),
         Column(key="label", title="Configuration", align="left"),
         Column(key="realised", title="Tokens kept", write=percent),
         Column(key="speedup_eq9", title="Paper formula (Eq. 9)", write=times),
         Column(key="speedup_exact", title="Exact count", write=times),
+        *([Column(key="speedup_predicted", title="Predicted", write=times)] if timed else []),
         Column(key="observed", title="Observed", write=str),
         Column(key="error_eq9", title="Eq. 9 off by", write=signed_percent),
         Column(key="error_exact", title="Exact off by", write=signed_percent),
+        *(
+            [Column(key="error_predicted", title="Predicted off by", write=signed_percent)]
+            if timed
+            else []
+        ),
         Column(key="prefill_s", title="Prefill (ms)", write=milliseconds),
         Column(key="selection_s", title="Selection (ms)", write=milliseconds),
         Column(key="peak_memory_bytes", title="Peak memory", write=memory),
     ]
-    lines = [{**_without_reference_errors(row), "observed": _observed(row)} for row in rows]
-    return markdown_table(columns, lines)
+    return columns, [{**_without_reference_errors(row), "observed": _observed(row)} for row in rows]
 
 
 def stage_table(rows: Sequence[Row]) -> str:
     """Write milliseconds per stage, one line per configuration, stages in their order."""
+    return markdown_table(*stage_lines(rows))
+
+
+def stage_lines(rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+    """Lay the stages out: columns and lines, as the writers of tables take them."""
     keys = [key for key, _ in _CONTEXT]
     lines: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
@@ -158,7 +185,7 @@ def stage_table(rows: Sequence[Row]) -> str:
         Column(key="label", title="Configuration", align="left"),
         *(Column(key=s, title=_stage_title(s, rows), write=_time_or_status) for s in stages),
     ]
-    return markdown_table(columns, list(lines.values()))
+    return columns, list(lines.values())
 
 
 def cautions(context: ReportContext) -> tuple[str, ...]:
@@ -225,10 +252,11 @@ def _observed(row: Row) -> str:
 
 def _without_reference_errors(row: Row) -> Row:
     """Full tokens are what the others are divided by: they have no error of their own."""
-    return {**row, "error_eq9": None, "error_exact": None} if row["method"] == "full" else row
+    none = dict.fromkeys(("error_eq9", "error_exact", "error_predicted"))
+    return {**row, **none} if row["method"] == "full" else row
 
 
-def _gaps(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def gap_sentences(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Configurations whose largest gap is known, with its sentence."""
     return [
         (str(row["label"]), str(row["explanation"]).rstrip("."))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from omnizip_cost.cli.publish import windows_basis
+from omnizip_cost.cli.folder_facts import windows_basis
 
 HEAD = "window,scores,model,video_features"
 
