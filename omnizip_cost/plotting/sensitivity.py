@@ -33,7 +33,7 @@ _SHADES = LinearSegmentedColormap.from_list("omnizip", ["#FFFFFF", tint(_COLOUR,
                                                         _DARK])  # fmt: skip
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of all tokens' FLOPs to which lines are drawn."""
-_NAMES_AT = (0.85, 0.15)
+_NAMES_AT = (0.885, 0.15)
 """Audio pruning at which lines are named: the first that a line reaches."""
 _SPEEDUPS = (1, 1.5, 2, 3, 4, 6, 8, 10, 15, 20, 30, 50)
 _NAMED_RATIOS = ("70%", "25%", "15%")
@@ -83,7 +83,7 @@ def draw_sensitivity(table: pd.DataFrame, marks: pd.DataFrame, *, width: str = "
     _finish(ax, across, up)
     _colour_bar(fig, ax, mesh)
     handles = [
-        Line2D([], [], color=INK, linewidth=0.6, label="FLOPs, of all tokens'"),
+        Line2D([], [], color=INK, linewidth=0.6, label="share of all tokens' FLOPs"),
         Line2D([], [], label="pairs of single ratios r", **_LINE),
         Line2D([], [], label="the paper's settings", **_RING),
     ]
@@ -151,7 +151,7 @@ def _named_at(
         column = [line[at] for line in shares]
         if min(column) <= level <= max(column):
             nearest = min(range(len(up)), key=lambda index: abs(column[index] - level))
-            return across[at], up[nearest]
+            return wanted, up[nearest]
     return across[0], up[0]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from invented_kept import kept_tables
+from invented_lengths import lengths_table, memory_result
 from invented_memory import memory_tables
-from invented_result import CELLS, error_tables, result_table
+from invented_result import error_tables
 from invented_tables import compare_table, conventions_table, stages_table, windows_table
 from planted_rows import planted_waterfall
 
@@ -59,16 +60,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(planted_waterfall(), place / "waterfall.csv")
     roof = read_table(ROOFLINE)
     write_table(roof[roof["device"] == "h100-sxm"], place / "roofline.csv")
-    measured = result_table(tokens=(5_004,), cells=CELLS[:3])
+    measured = memory_result(tokens=(5_004,))
     errors, summary = error_tables(measured)
     write_table(measured, place / "result.csv")
+    write_table(lengths_table(), place / "clip_length.csv")
     write_table(errors, place / "errors.csv")
     write_table(summary, place / "error_summary.csv")
-    for name in ("accuracy", "accuracy_av"):
-        published = read_table(PAPER / f"{name}.csv")
-        write_table(published[published["model"] == "qwen2.5-omni-3b"], place / f"{name}.csv")
-    for name in ("paper_tables", "sensitivity", "sensitivity_marks", "anchors"):
-        write_table(read_table(PAPER / f"{name}.csv"), place / f"{name}.csv")
+    for name, column, value in (
+        ("accuracy", "cost", "exact"),
+        ("accuracy_av", "cost", "eq9"),
+        ("paper_tables", "table", "Table 6"),
+        ("sensitivity", "kind", "grid"),
+        ("sensitivity_marks", "kind", "setting"),
+        ("anchors", "rho_a", 0.4),
+    ):
+        paper = read_table(PAPER / f"{name}.csv")
+        write_table(paper[paper[column] == value], place / f"{name}.csv")
     return place
 
 

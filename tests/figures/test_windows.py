@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.plotting import draw_windows
 from omnizip_cost.plotting.canvas import notes_of
 from omnizip_cost.plotting.style import METHOD_COLOURS
+from omnizip_cost.results.store import read_table
 
 
 def test_bars_are_the_audio_kept_in_each_window_that_has_audio() -> None:
@@ -128,3 +131,32 @@ def test_nothing_is_small_or_clipped(count: int, width: str) -> None:
 def test_a_table_without_its_score_source_is_refused() -> None:
     with pytest.raises(InvalidValueError, match=r"missing: scores$"):
         draw_windows(windows_table().drop(columns="scores"))
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_clips_stand_side_by_side_under_their_names(width: str) -> None:
+    """Two clips at two budgets: a column each, as wide as it has windows, rates where they are."""
+    paper = Path(__file__).resolve().parents[2] / "analysis" / "tables" / "paper"
+    table = read_table(paper / "windows.csv")
+    fig = draw_windows(table, width=width)
+    assert_tidy(fig)
+    long, short, *below = fig.axes
+    assert long.get_title(loc="left") == "nasa_13013.mp4\nOmniZip (0.3, 0.6), budget 0.6"
+    assert short.get_title(loc="left") == "bigbuckbunny.mp4\n"
+    assert [ax.get_title(loc="left") for ax in below] == ["OmniZip (0.4, 0.7), budget 0.7", ""]
+    assert long.get_position().width > short.get_position().width
+    places = [(0.6, "nasa_13013.mp4"), (0.6, "bigbuckbunny.mp4"),
+              (0.7, "nasa_13013.mp4"), (0.7, "bigbuckbunny.mp4")]  # fmt: skip
+    for line, (rho_v, clip) in zip(lines(fig, "_rate"), places, strict=True):
+        own = table[(table["rho_v"] == rho_v) & (table["clip"] == clip)]
+        assert list(line.get_ydata()) == list(own["rate"])
+
+
+def test_a_clip_without_one_of_the_budgets_leaves_its_place_empty() -> None:
+    both = pd.concat([
+        windows_table(5).assign(clip="a.mp4"),
+        windows_table(5, rho_v=0.7).assign(clip="a.mp4", label="OmniZip (0.4, 0.7)"),
+        windows_table(3).assign(clip="b.mp4"),
+    ])  # fmt: skip
+    fig = draw_windows(both)
+    assert [ax.get_visible() for ax in fig.axes] == [True, True, True, False]
