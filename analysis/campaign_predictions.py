@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     out: Path = options.out or PREDICTED / f"{options.device}.parquet"
     try:
+        if not options.again:
+            _require_unmeasured(options.measured or MEASURED / options.device)
         rows = _predictions(options)
         added = write(
             rows, out, measured=options.measured or MEASURED / options.device, again=options.again
@@ -80,7 +82,16 @@ def write(
         kept = read_recorded(out) if out.is_file() else ()
         known = {(row.kind, row.settings) for row in kept}
         rows = [row for row in rows if (row.kind, row.settings) not in known]
-    elif MeasurementStore(measured).rows_path.is_file():
+    else:
+        _require_unmeasured(measured)
+        out.unlink(missing_ok=True)
+    if rows:
+        add_recorded(rows, out)
+    return len(rows)
+
+
+def _require_unmeasured(measured: Path) -> None:
+    if MeasurementStore(measured).rows_path.is_file():
         raise InvalidValueError(
             "predictions",
             "measured rows",
@@ -88,11 +99,6 @@ def write(
             str(measured),
             "--again adds the cells that were not predicted",
         )
-    else:
-        out.unlink(missing_ok=True)
-    if rows:
-        add_recorded(rows, out)
-    return len(rows)
 
 
 def grid_predictions(
