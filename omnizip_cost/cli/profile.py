@@ -43,6 +43,13 @@ def profile_command(
     attention: Annotated[
         str, typer.Option("--attention", help="sdpa, eager or flash_attention_2.")
     ] = "sdpa",
+    execution: Annotated[
+        str,
+        typer.Option(
+            "--execution",
+            help="stock, or graph: decode with a static cache, on CUDA as one graph a token.",
+        ),
+    ] = "stock",
     decode: Annotated[int, typer.Option("--decode", help="R: decoded tokens.")] = 16,
     rounds: Annotated[
         int | None,
@@ -77,6 +84,7 @@ def profile_command(
         device=device,
         dtype=dtype,
         attention=attention,
+        execution=execution,
         decode=decode,
         rounds=rounds,
         operators=operators,
@@ -98,6 +106,7 @@ def measure(
     device: str,
     dtype: str | None,
     attention: str,
+    execution: str,
     decode: int,
     rounds: int | None,
     operators: bool,
@@ -108,6 +117,7 @@ def measure(
     from omnizip_cost.profiling import profile_grid
     from omnizip_cost.profiling.capacity import require_room
     from omnizip_cost.results import MeasurementStore
+    from omnizip_cost.results.schema import EXECUTIONS
     from omnizip_cost.runtime.build import build_thinker, load_checkpoint, quieten_transformers
     from omnizip_cost.specs import load_spec, parameter_counts, require_thinker
 
@@ -115,6 +125,8 @@ def measure(
         raise InvalidValueError("profile", "--rounds", "1 or more", rounds)
     if device not in DEFAULT_DTYPES:
         raise UnknownNameError("device", device, DEFAULT_DTYPES)
+    if execution not in EXECUTIONS:
+        raise UnknownNameError("execution", execution, EXECUTIONS)
     precision = dtype or DEFAULT_DTYPES[device]
     cells = cells_of(methods)
     build: dict[str, Any] = {"dtype": precision, "device": device, "attention": attention}
@@ -135,6 +147,7 @@ def measure(
     common: dict[str, Any] = {
         "decode_steps": decode,
         "weights": "random" if checkpoint is None else "checkpoint",
+        "execution": execution,
     }
     with progress_bar() as report:
         measured = profile_grid(
@@ -148,7 +161,9 @@ def measure(
             **common,
         )
     if operators or trace:
-        operator_tables(thinker, spec, inputs, cells, decode=decode, trace=trace, out=out)
+        broken = {row.label for row in measured if row.status != "ok"}
+        whole = [cell for cell in cells if cell.label not in broken]
+        operator_tables(thinker, spec, inputs, whole, decode=decode, trace=trace, out=out)
     return measured, {spec.name: spec}
 
 
@@ -195,16 +210,17 @@ def operator_tables(
     trace: bool,
     out: Path,
 ) -> None:
-    """Write one torch.profiler table of all cells, and a trace of each when asked for."""
-    from omnizip_cost.profiling import profile_operators
+    """Write torch.profiler's tables of all cells, by operator and by kernel, and a trace each."""
+    from omnizip_cost.profiling import profile_pass
     from omnizip_cost.results import write_table
 
-    rows: list[Any] = []
+    operators: list[Any] = []
+    kernels: list[Any] = []
     with progress_bar() as report:
         for number, cell in enumerate(cells):
             report(f"torch.profiler: {cell.label}", number, len(cells))
             name = "".join(c if c.isalnum() else "-" for c in cell.label.lower()).strip("-")
-            rows += profile_operators(
+            found = profile_pass(
                 thinker,
                 spec,
                 inputs,
@@ -212,4 +228,8 @@ def operator_tables(
                 decode_steps=decode,
                 trace=out / "traces" / f"{name}.json.gz" if trace else None,
             )
-    write_table(rows, out / "tables" / "operators.csv")
+            operators += found.operators
+            kernels += found.kernels
+    for title, rows in (("operators", operators), ("kernels", kernels)):
+        if rows:
+            write_table(rows, out / "tables" / f"{title}.csv")
