@@ -92,7 +92,7 @@ def sheet_of(
     per_model = _by_model(groups)
     longest = max(len(part) for part in per_model)
     lines: list[list[Panel | None]]
-    if 1 < longest <= columns and len(per_model) > 1:
+    if longest <= columns and len(per_model) <= -(-len(groups) // columns):
         lines = [[*part, *[None] * (longest - len(part))] for part in per_model]
     else:
         wide = min(columns, len(groups))
@@ -118,7 +118,7 @@ def _stock(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     graphs = [row for row in rows if text(row, "execution") == "graph"]
     if not graphs or len(graphs) == len(rows):
         return list(rows), []
-    note = f"left out: {counted(len(graphs))} with a static cache, run as graphs"
+    note = f"{counted(len(graphs))} under graphs not drawn"
     return [row for row in rows if text(row, "execution") != "graph"], [note]
 
 
@@ -133,7 +133,7 @@ def _once(groups: Sequence[Panel]) -> tuple[list[Panel], list[str]]:
             first.setdefault(configuration(row), row)
         kept.append([row for row in panel if first[configuration(row)] is row])
     gone = len(steps) - sum(len(panel) for panel in kept)
-    note = f"left out: {counted(gone)} measured again with other decode steps"
+    note = f"{counted(gone)} measured again with other decode steps not drawn"
     return kept, [note] if gone else []
 
 
@@ -157,13 +157,19 @@ def _full_enough(
     if not kept or len(kept) == len(groups):
         return list(groups), []
     names = _titles([group for group in groups if len(group) < least], groups, setting)
-    return kept, [f"left out, having fewer than {least} configurations to draw: {names}"]
+    return kept, [f"fewer than {least} configurations, not drawn: {names}"]
 
 
 def _titles(gone: Sequence[Panel], groups: Sequence[Panel], setting: Sequence[str]) -> str:
-    """Name panels that are not drawn."""
+    """Name panels that are not drawn, model by model."""
     rows = [row for group in groups for row in group]
-    return "; ".join(_title(group[0], rows, 1000, setting).replace("\n", ", ") for group in gone)
+    models: dict[str, list[str]] = {}
+    for group in gone:
+        model, _, rest = _title(group[0], rows, 1000, setting).rpartition("\n")
+        if not model:
+            model, rest = text(group[0], "model"), rest.removeprefix(f"{text(group[0], 'model')}, ")
+        models.setdefault(model, []).append(rest)
+    return "; ".join(f"{model}, {' and '.join(parts)}" for model, parts in models.items())
 
 
 def _with_room(

@@ -54,8 +54,8 @@ PREDICTORS = {
     "held out": "held out",
 }
 """Predictor -> what stands beside its line, from the plainest count to the fitted clock."""
-_LINE_IN = 0.165
-_PANEL_IN = 0.36
+_LINE_IN = 0.185
+_PANEL_IN = 0.4
 _LANES = (0.0, 0.22, -0.22, 0.11, -0.11, 0.33, -0.33)
 """Places of successive points within their line, in lines."""
 _ROOM_IN = 0.36

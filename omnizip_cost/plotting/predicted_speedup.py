@@ -117,7 +117,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
         reduced,
         columns=columns,
         panel_in=1.9 if inside else 1.4,
-        most=6 if narrow else MOST_PANELS,
+        most=5 if narrow else MOST_PANELS,
         least=3,
     )
     panel_in = 0.88 if len(sheet.lines) > 3 else 1.15 if len(sheet.lines) > 1 else 1.5

@@ -104,7 +104,7 @@ def test_panels_with_little_in_them_are_left_out_and_named() -> None:
     ends = result_table(BOTH[:1], (10_004,), cells=CELLS[:2])
     fig = draw_prefill_bars(pd.concat([whole, ends]))
     assert len(fig.axes) == 1
-    assert "fewer than 5 configurations to draw: 10,004 tokens" in notes_of(fig)
+    assert "Fewer than 5 configurations, not drawn: qwen2.5-omni-7b, 10,004 tokens" in notes_of(fig)
     assert len(draw_prefill_bars(ends).axes) == 1, "they are drawn where there are no others"
 
 
