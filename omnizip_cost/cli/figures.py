@@ -29,6 +29,8 @@ FIGURE_NAMES = (
     "predicted_speedup",
     "predicted_observed",
     "prefill_bars",
+    "memory_bars",
+    "clip_length",
     "error_distribution",
     "accuracy",
     "accuracy_av",

@@ -10,6 +10,7 @@ from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
 from omnizip_cost.plotting.canvas import figure_width_in, save_figure
 from omnizip_cost.plotting.catalogue import FIGURES
+from omnizip_cost.plotting.clip_length import draw_clip_length
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.entry import FigureEntry
@@ -19,6 +20,7 @@ from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.lock import LOCK_NAME, FigureState, check_drawn
 from omnizip_cost.plotting.memory import draw_memory
+from omnizip_cost.plotting.memory_bars import draw_memory_bars
 from omnizip_cost.plotting.paper_tables import draw_paper_tables
 from omnizip_cost.plotting.predicted_observed import draw_predicted_observed
 from omnizip_cost.plotting.predicted_speedup import draw_predicted_speedup
@@ -45,6 +47,7 @@ __all__ = [
     "draw_anchors",
     "draw_attention_share",
     "draw_audit",
+    "draw_clip_length",
     "draw_conventions",
     "draw_counters",
     "draw_error_distribution",
@@ -52,6 +55,7 @@ __all__ = [
     "draw_kept",
     "draw_kernel_errors",
     "draw_memory",
+    "draw_memory_bars",
     "draw_paper_tables",
     "draw_predicted_observed",
     "draw_predicted_speedup",

@@ -6,6 +6,7 @@ from omnizip_cost.plotting.accuracy import draw_accuracy
 from omnizip_cost.plotting.anchors import draw_anchors
 from omnizip_cost.plotting.attention_share import draw_attention_share
 from omnizip_cost.plotting.audit import draw_audit
+from omnizip_cost.plotting.clip_length import draw_clip_length
 from omnizip_cost.plotting.conventions import draw_conventions
 from omnizip_cost.plotting.counters import draw_counters
 from omnizip_cost.plotting.entry import FigureEntry
@@ -14,6 +15,7 @@ from omnizip_cost.plotting.exact_ratio import draw_exact_ratio
 from omnizip_cost.plotting.kept import draw_kept
 from omnizip_cost.plotting.kernel_errors import draw_kernel_errors
 from omnizip_cost.plotting.memory import draw_memory
+from omnizip_cost.plotting.memory_bars import draw_memory_bars
 from omnizip_cost.plotting.paper_tables import draw_paper_tables
 from omnizip_cost.plotting.predicted_observed import draw_predicted_observed
 from omnizip_cost.plotting.predicted_speedup import draw_predicted_speedup
@@ -158,6 +160,21 @@ FIGURES: dict[str, FigureEntry] = {
             table="result",
             made_by="python analysis/result_tables.py",
             draw=draw_prefill_bars,
+        ),
+        FigureEntry(
+            name="memory_bars",
+            title="Peak memory of every configuration, with its prediction, against cards",
+            table="result",
+            beside=("memory_limits",),
+            made_by="python analysis/result_tables.py && python analysis/clip_length.py",
+            draw=draw_memory_bars,
+        ),
+        FigureEntry(
+            name="clip_length",
+            title="Latency and memory against clip length, predicted and observed",
+            table="clip_length",
+            made_by="python analysis/clip_length.py",
+            draw=draw_clip_length,
         ),
         FigureEntry(
             name="error_distribution",
