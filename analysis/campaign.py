@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace, grids: tuple[Grid, ...]) -> int:
         stopped = True
         packed()
         print("stopped: what was stored is kept, the same command goes on", file=sys.stderr)
-    rows = summary_rows(grids, campaign.store, campaign.here, thinkers)
+    rows = summary_rows(grids, campaign.store.rows(), campaign.here, thinkers)
     print(summary_text(rows))
     for step in steps:
         if step.note:

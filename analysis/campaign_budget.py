@@ -57,10 +57,6 @@ class Budget:
         self._foretold_s += foretold_s
         self._took_s += took_s
 
-    def fits(self, foretold_s: float) -> bool:
-        """Whether a step that was foretold so can still be done, at the pace so far."""
-        return foretold_s * self.pace <= self.left_s
-
     def require_time(self) -> None:
         """Stop when time is up.
 

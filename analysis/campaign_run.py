@@ -101,7 +101,7 @@ class Campaign:
         if reason := self._obstacle(step, foretold_s):
             self._say(f"{step.name}: skipped, {reason}")
             return self._row(grid, step, "skipped", known, foretold_s=foretold_s, note=reason)
-        self._say(f"{step.name}: begun, about {foretold_s * self.budget.pace:.0f} s")
+        self._say(f"{step.name}: begun, about {self._expected(step, foretold_s):.0f} s")
         start_s, status, note = self.budget.elapsed_s, "done", ""
         try:
             self._do(store, step)
@@ -124,7 +124,7 @@ class Campaign:
     def _known(self, store: MeasurementStore, step: Step) -> Held | None:
         if not isinstance(step, Block):
             return None
-        return held(store, step, self.here, weights=self.thinkers.weights(step))
+        return held(store.rows(), step, self.here, weights=self.thinkers.weights(step))
 
     def _todo(self, step: Step, known: Held | None) -> bool:
         if isinstance(step, Micro):
@@ -142,13 +142,17 @@ class Campaign:
             return seconds
         return seconds + build_seconds(grid, block, anew=block.thinker != self.thinkers.key)
 
+    def _expected(self, step: Step, foretold_s: float) -> float:
+        """What a step will take at the pace so far; a micro-benchmark takes what it is given."""
+        return foretold_s * (1.0 if isinstance(step, Micro) else self.budget.pace)
+
     def _obstacle(self, step: Step, foretold_s: float) -> str:
         """Why a step cannot be taken now; empty where it can."""
         block = block_of(step)
         if block and block.attention == "flash_attention_2" and not flash_installed():
             return "flash-attn is not installed"
-        if not self.budget.fits(foretold_s):
-            need_s, left_s = foretold_s * self.budget.pace, max(self.budget.left_s, 0.0)
+        need_s, left_s = self._expected(step, foretold_s), max(self.budget.left_s, 0.0)
+        if need_s > left_s:
             return f"it would take about {need_s:.0f} s of the {left_s:.0f} s left"
         return ""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from campaign_grid import Block, Case, cases_of
 
-from omnizip_cost.results import MeasurementRow, MeasurementStore, write_table
+from omnizip_cost.results import MeasurementRow, write_table
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.results.tables import read_table
 
@@ -105,11 +105,15 @@ class Held:
 
 
 def held(
-    store: MeasurementStore, block: Block, here: Circumstances, *, weights: str = "random"
+    measured: Iterable[MeasurementRow],
+    block: Block,
+    here: Circumstances,
+    *,
+    weights: str = "random",
 ) -> Held:
-    """Return what is stored of a block under these circumstances, and what is missing."""
+    """Return what is measured of a block under these circumstances, and what is missing."""
     stored: dict[tuple[Any, ...], list[MeasurementRow]] = {}
-    for row in store.rows():
+    for row in measured:
         stored.setdefault(_of_row(row), []).append(row)
     rows, missing = {}, {}
     for case in cases_of(block, here.dtype):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from campaign_grid import Block, Grid
@@ -11,7 +11,8 @@ from campaign_thinkers import Thinkers
 
 from omnizip_cost.compare import CompareRow, compare
 from omnizip_cost.errors import OmnizipCostError
-from omnizip_cost.results import MeasurementStore
+from omnizip_cost.profiling.cell import FULL
+from omnizip_cost.results import MeasurementRow
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.units import MILLI
 
@@ -41,14 +42,16 @@ class SummaryRow(FlatRow):
 
 
 def summary_rows(
-    grids: Iterable[Grid], store: MeasurementStore, here: Circumstances, thinkers: Thinkers
+    grids: Iterable[Grid],
+    measured: Sequence[MeasurementRow],
+    here: Circumstances,
+    thinkers: Thinkers,
 ) -> list[SummaryRow]:
-    """Summarise every block of the grids from what is stored."""
+    """Summarise every block of the grids from what is measured."""
     found = []
     for block in (block for grid in grids for block in grid.blocks):
-        known = held(store, block, here, weights=thinkers.weights(block))
-        shown = _compared(known, block)
-        full = _compared(known, block, label=block.cells[0].label)
+        known = held(measured, block, here, weights=thinkers.weights(block))
+        full, shown = (_compared(known, block, label) for label in (FULL.label, SHOWN))
         found.append(
             SummaryRow(
                 block=block.name,
@@ -63,9 +66,9 @@ def summary_rows(
     return found
 
 
-def _compared(known: Held, block: Block, *, label: str = SHOWN) -> CompareRow | None:
+def _compared(known: Held, block: Block, label: str) -> CompareRow | None:
     """Compare one cell of a block with its full tokens; None where either is not measured."""
-    rows = [row for rows in known.rows.values() for row in rows]
+    rows = (*known.rows[FULL.label], *(known.rows.get(label, ()) if label != FULL.label else ()))
     try:
         compared = compare(rows, {block.spec.name: block.spec})
     except OmnizipCostError:

@@ -120,7 +120,9 @@ def test_a_cell_that_fails_is_a_row_and_is_tried_again(stage: Stage) -> None:  #
     again = stage.campaign(*blocks).run()
     assert [(row.status, row.ok, row.oom) for row in again] == [("done", 2, 1)] * 2
     ended = stage.campaign(*blocks)
-    summary = stage.summary.summary_rows(ended.grids, ended.store, ended.here, ended.thinkers)
+    summary = stage.summary.summary_rows(
+        ended.grids, ended.store.rows(), ended.here, ended.thinkers
+    )
     assert [(row.ok, row.oom, row.left, row.speedup) for row in summary] == [(2, 1, 0, None)] * 2
     assert summary[0].full_ms and summary[0].full_ms > 2000
 
@@ -146,7 +148,7 @@ def test_a_thinker_that_cannot_be_built_is_noted_once(
 
 
 def test_a_checkpoint_of_no_block_is_refused(stage: Stage) -> None:  # noqa: F811
-    folder = stage.models.write_config(stage.models.few_experts(), stage.folder).parent
+    folder = stage.models.write_config(stage.models.slice_spec(), stage.folder).parent
     thinkers = stage.thinkers.Thinkers(device="cpu", dtype="float32", checkpoint=folder)
     with pytest.raises(InvalidValueError, match="--checkpoint must be one of omni-tiny-1-layers"):
         thinkers.require_use((stage.block("only", 2),))
