@@ -160,16 +160,18 @@ def _sheet(rows: Sequence[Row], width: str) -> tuple[Sheet, int]:
 
 
 def fullest(panels: Sequence[Panel], room: int) -> list[Panel]:
-    """Keep as many panels as there is room for, those with the most configurations.
+    """Keep as many panels as there is room for; what stays keeps its order.
 
-    Models take turns; what stays keeps its order.
+    Models take turns: first the panel with the most configurations of each, then the one of its
+    longest prompt, then the others.
     """
-    turns: dict[str, int] = {}
     ranked = []
+    by_model: dict[str, list[int]] = {}
     for at in sorted(range(len(panels)), key=lambda at: -len(distinct(panels[at], "label"))):
-        model = text(panels[at][0], "model")
-        turns[model] = turns.get(model, 0) + 1
-        ranked.append((turns[model], at))
+        by_model.setdefault(text(panels[at][0], "model"), []).append(at)
+    for first, *others in by_model.values():
+        others.sort(key=lambda at: -(number(panels[at][0], "full_tokens") or 0.0))
+        ranked += list(enumerate([first, *others]))
     return [panels[at] for at in sorted(at for _, at in sorted(ranked)[:room])]
 
 
