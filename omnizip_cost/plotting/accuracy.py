@@ -37,7 +37,7 @@ _COSTS = {
     "eq9": "FLOPs of prefill, Eq. 9 (10¹²)",
     "exact": "FLOPs of prefill, exact (10¹²)",
 }
-_PANEL_IN = {"column": 1.42, "page": 1.72}
+_PANEL_IN = {"column": 1.55, "page": 1.72}
 _HEAD_IN = 0.42
 _DASHED: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2))}
 _FRONT: dict[str, Any] = {"color": FAINT, "linewidth": 0.8}
@@ -90,9 +90,10 @@ def draw_accuracy(table: pd.DataFrame, *, width: str = "column") -> Figure:
                 ax.set_title(model if tall or by == 0 else "", color=INK)
             named.append((ax, members))
     _legend(fig, rows, next(iter(markers.values())), width)
+    prefixes = _prefixes([row for row in rows if row["method"] != "full"])
     fig.draw_without_rendering()
     for ax, members in named:
-        _name_settings(ax, members)
+        _name_settings(ax, members, prefixes)
     return fig
 
 
@@ -129,7 +130,7 @@ def _draw_panel(ax: Any, rows: Sequence[Row], marker: str) -> None:
     heights = [float(row["accuracy"]) for row in rows]
     room = 0.16 * (max(heights) - min(heights)) or 1.0
     ax.set_ylim(min(heights) - room, max(heights) + 1.6 * room)
-    ax.margins(x=0.16)
+    ax.margins(x=0.19)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
@@ -153,8 +154,8 @@ def _draw_setting(ax: Any, row: Row, marker: str) -> None:
                 color=INK, zorder=3.5, label="_oom")  # fmt: skip
 
 
-def _name_settings(ax: Any, rows: Sequence[Row]) -> None:
-    """Write each setting's ratio, or its pair where one method has two at that ratio."""
+def _name_settings(ax: Any, rows: Sequence[Row], prefixes: dict[str, str]) -> None:
+    """Write each setting's method and ratio, or pair where a method has two at one ratio."""
     kept = [row for row in rows if row["method"] != "full"]
     full = [row for row in rows if row["method"] == "full"]
     taken = []
@@ -166,27 +167,46 @@ def _name_settings(ax: Any, rows: Sequence[Row]) -> None:
                            va="bottom", label="_full_cost")  # fmt: skip
         note.set_in_layout(False)
         taken.append(note.get_window_extent())
+    names = [_name(row, kept, prefixes[text(row, "method")]) for row in kept]
     points = [
-        Named(x=x, y=y, name=_name(row, kept), colour=INK)
-        for row in sorted(kept, key=lambda row: -len(_name(row, kept)))
+        Named(x=x, y=y, name=name)
+        for row, name in sorted(zip(kept, names, strict=True), key=lambda pair: -len(pair[1]))
         for x, y in (_place(row),)
     ]
     crossed = [line for line in ax.lines if line.get_label() in _CROSSED]
     name_points(ax, points, keep_off=crossed, taken=taken)
 
 
-def _name(row: Row, rows: Sequence[Row]) -> str:
+def _name(row: Row, rows: Sequence[Row], prefix: str) -> str:
     place = text(row, "method"), number(row, "retained")
     if [(text(one, "method"), number(one, "retained")) for one in rows].count(place) == 1:
-        return f"{float(row['retained']):.0%}"
-    return f"({number(row, 'rho_a'):g}, {number(row, 'rho_v'):g})"
+        return f"{prefix} {100 * float(row['retained']):.0f}"
+    return f"{prefix} ({number(row, 'rho_a'):g}, {number(row, 'rho_v'):g})"
+
+
+def _prefixes(rows: Sequence[Row]) -> dict[str, str]:
+    """Shortest beginning of each method's title that no other title has."""
+    titles = {method: METHOD_TITLES.get(method, method) for (method,) in distinct(rows, "method")}
+    found = {}
+    for method, title in titles.items():
+        others = [other for other in titles.values() if other != title]
+        found[method] = next(
+            (
+                title[:size]
+                for size in range(1, len(title))
+                if not any(other[:size].lower() == title[:size].lower() for other in others)
+            ),
+            title,
+        )
+    return found
 
 
 def _legend(fig: Figure, rows: Sequence[Row], marker: str, width: str) -> None:
-    methods = [method for (method,) in distinct(rows, "method") if method != "full"]
+    kept = [row for row in rows if row["method"] != "full"]
+    methods, prefixes = [method for (method,) in distinct(kept, "method")], _prefixes(kept)
     handles = [
         Line2D([], [], linestyle="", marker=marker, markersize=_SIZE, color=method_colour(method),
-               label=METHOD_TITLES.get(method, method))
+               label=f"{prefixes[method]}: {METHOD_TITLES.get(method, method)}")
         for method in methods
     ]  # fmt: skip
     handles.append(Line2D([], [], label="all tokens", **_DASHED))
@@ -207,7 +227,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         f"Accuracies as OmniZip publishes them on {benchmark}{scores}: none is measured here",
         f"costs are ours, of one prompt ({'; '.join(clips)}), selection inside but under Eq. 9",
         _seconds(rows),
-        _pairs(rows),
+        _names(rows),
     ])  # fmt: skip
 
 
@@ -227,7 +247,9 @@ def _source(kind: str, device: str, rows: Sequence[Row]) -> str:
     )
 
 
-def _pairs(rows: Sequence[Row]) -> str:
+def _names(rows: Sequence[Row]) -> str:
+    """Say how the settings are named."""
     panels = grouped(rows, "model", "cost", "kind", "device").values()
-    named = any(_name(row, panel).startswith("(") for panel in panels for row in panel)
-    return "two settings of one ratio are named by their (rho_a, rho_v)" if named else ""
+    several = any("(" in _name(row, panel, "") for panel in panels for row in panel)
+    pairs = ", or the pair (rho_a, rho_v) where a method has two at one ratio" if several else ""
+    return f"a name is the method's letter and the percentage kept{pairs}"

@@ -18,12 +18,15 @@ _STEP = 3.0
 """Dots between the boxes that cover a line."""
 _SIDES = ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7),
           (-0.7, -0.7), (0.9, 0.4), (0.9, -0.4), (-0.9, 0.4), (-0.9, -0.4), (0.4, 0.9),
-          (0.4, -0.9), (-0.4, 0.9), (-0.4, -0.9))  # fmt: skip
+          (0.4, -0.9), (-0.4, 0.9), (-0.4, -0.9), (0.2, 1.0), (0.2, -1.0), (-0.2, 1.0),
+          (-0.2, -1.0), (0.55, 0.85), (0.55, -0.85), (-0.55, 0.85), (-0.55, -0.85))  # fmt: skip
 """Directions from a point, best first."""
 _REACHES = (1.0, 1.3, 1.7, 2.2)
 """Distances tried, in gaps: near, and farther where all near places are taken."""
 _FAR = 0.15
 """Price of a gap more, as a share of the name's own area."""
+_COVERED, _OUTSIDE = 4, 12
+"""Price of a square dot on something else, and of one outside the panel."""
 
 
 class Box(NamedTuple):
@@ -121,8 +124,10 @@ def _settled(
     """Return the first place that costs nothing, or the one that costs least."""
     found: list[tuple[float, int, Box]] = []
     for reach, box in _places(x, y, size, gap):
-        price = _FAR * (reach - 1) * box.area + sum(box.shared(other) for other in filled)
-        price += 4 * (box.area - box.shared(frame))
+        price = _FAR * (reach - 1) * box.area + _COVERED * sum(
+            box.shared(other) for other in filled
+        )
+        price += _OUTSIDE * (box.area - box.shared(frame))
         own = box.distance(x, y)
         price += 0.5 * sum(box.area for place in others if box.distance(*place) < own)
         if not price:

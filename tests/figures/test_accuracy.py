@@ -87,8 +87,13 @@ def test_names_touch_neither_each_other_nor_the_panel(drawn: dict[str, Figure], 
 
 def test_two_settings_of_one_ratio_are_named_by_their_pair(drawn: dict[str, Figure]) -> None:
     names = [text.get_text() for text in drawn["page"].axes[0].texts]
-    assert {"(0.3, 0.6)", "(0.55, 0.55)", "35%"} <= set(names)
-    assert "named by their (rho_a, rho_v)" in notes_of(drawn["page"])
+    assert {"O (0.3, 0.6)", "O (0.55, 0.55)", "O 35", "D 45"} <= set(names)
+    assert "or the pair (rho_a, rho_v)" in notes_of(drawn["page"])
+
+
+def test_names_and_legend_tell_methods_apart_without_colour(drawn: dict[str, Figure]) -> None:
+    legend = {text.get_text() for text in drawn["column"].legends[0].get_texts()}
+    assert {"R: Random", "F: FastV", "D: DyCoke (V&A)", "O: OmniZip"} <= legend
 
 
 def test_the_notes_say_what_is_published_and_what_predicted(drawn: dict[str, Figure]) -> None:
