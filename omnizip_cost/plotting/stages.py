@@ -163,15 +163,17 @@ def fullest(panels: Sequence[Panel], room: int) -> list[Panel]:
     """Keep as many panels as there is room for; what stays keeps its order.
 
     Models take turns: first the panel with the most configurations of each, then the one of its
-    longest prompt, then the others.
+    longest prompt, then the others by their configurations.
     """
-    ranked = []
+    ranked: list[tuple[int, int]] = []
     by_model: dict[str, list[int]] = {}
     for at in sorted(range(len(panels)), key=lambda at: -len(distinct(panels[at], "label"))):
         by_model.setdefault(text(panels[at][0], "model"), []).append(at)
     for first, *others in by_model.values():
-        others.sort(key=lambda at: -(number(panels[at][0], "full_tokens") or 0.0))
-        ranked += list(enumerate([first, *others]))
+        longest = max(
+            others, key=lambda at: number(panels[at][0], "full_tokens") or 0.0, default=first
+        )
+        ranked += enumerate(dict.fromkeys([first, longest, *others]))
     return [panels[at] for at in sorted(at for _, at in sorted(ranked)[:room])]
 
 
