@@ -128,7 +128,7 @@ def _require_supported(thinker: nn.Module, text: Any, request: Request) -> None:
         raise UnsupportedModelError(
             name, "it is already compressed", "leave the first block before the next"
         )
-    if thinker_family(thinker) == "qwen3-omni":
+    if request.prunes and thinker_family(thinker) == "qwen3-omni":
         raise UnsupportedModelError(
             name,
             "its decoder adds DeepStack features to the video tokens of the first layers, "

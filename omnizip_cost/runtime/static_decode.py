@@ -201,7 +201,7 @@ def _kept_tokens(thinker: nn.Module, cache: Any) -> int:
             f"with attention {config._attn_implementation!r} a decode step waits for the device",
             "decode with a static cache under attention 'sdpa'",
         )
-    if set(config.layer_types) != {"full_attention"}:
+    if set(getattr(config, "layer_types", None) or ("full_attention",)) != {"full_attention"}:
         raise UnsupportedModelError(
             name, "some of its layers attend in a sliding window", "decode with the stock cache"
         )

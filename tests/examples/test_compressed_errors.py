@@ -237,6 +237,8 @@ def test_qwen3_omni_is_found_but_not_compressed() -> None:
         compressed(thinker, "omnizip", retained=0.5),
     ):
         pass
+    with compressed(thinker, "full") as handle:
+        assert not handle.request.prunes, "its full prompt can be measured all the same"
 
 
 @pytest.mark.parametrize("steps", [-1, 1.0, True])

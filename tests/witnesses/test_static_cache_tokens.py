@@ -6,12 +6,14 @@ every wait for the device is refused, and stand-ins for streams and graphs that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 from examples.test_select_waits_for_nothing import no_wait
+from few_experts import few_experts
 from tiny_thinker import tiny_inputs, tiny_spec, tiny_thinker
 
 from omnizip_cost.errors import InvalidValueError, UnsupportedModelError
@@ -24,6 +26,7 @@ from omnizip_cost.runtime.static_decode import (
     StaticRun,
     static_decode,
 )
+from omnizip_cost.specs import ThinkerSpec
 
 STEPS = 12
 METHODS: dict[str, dict[str, Any]] = {
@@ -68,22 +71,43 @@ def test_one_decoder_serves_prompts_one_after_another(thinker: Any) -> None:
         assert run.tokens() == due, "what an earlier run wrote is masked"
 
 
-def test_a_step_waits_for_nothing_and_copies_nothing_from_the_host() -> None:
-    """On the meta device, where every read and every copy from the host is refused."""
+def meta_run(spec: ThinkerSpec, *, kept: int) -> StaticRun:
+    """A prepared run of which nothing holds a value."""
     from transformers import DynamicCache
 
-    layers, kept = 2, 21
-    model = build_thinker(tiny_spec(layers=layers), device="meta")
+    model = build_thinker(spec, device="meta", dtype="bfloat16")
+    sizes = (1, spec.text.kv_heads, kept, spec.text.head_dim)
     cache = DynamicCache()
-    for number in range(layers):
-        cache.update(*(torch.empty(1, 1, kept, 128, device="meta") for _ in "kv"), number)
-    start = Prefill(logits=torch.empty(1, 96, device="meta"), cache=cache, next_position=40)
+    for number in range(spec.text.layers):
+        pair = (torch.empty(sizes, device="meta", dtype=torch.bfloat16) for _ in "kv")
+        cache.update(*pair, number)
+    logits = torch.empty(1, spec.text.vocab_size, device="meta")
+    start = Prefill(logits=logits, cache=cache, next_position=40)
     run = StaticDecoder().prepare(model, start, STEPS)
-    assert run.cache.layers[0].keys.shape[-2] == 48, "33 tokens, rounded up to a multiple of 16"
     assert cache.layers[0].keys is None, "both caches never stand side by side"
+    return run
+
+
+@pytest.mark.parametrize("make", [tiny_spec, few_experts])
+def test_a_step_waits_for_nothing_and_copies_nothing_from_the_host(
+    make: Callable[[], ThinkerSpec],
+) -> None:
+    """On the meta device, where every read and every copy from the host is refused."""
+    spec = make()
+    run = meta_run(spec, kept=21)
+    assert run.cache.layers[0].keys.shape[-2] == 48, "33 tokens, rounded up to a multiple of 16"
     with no_wait() as trace:
         run.step()
-    assert len(trace.operations) > 50 * layers
+    assert len(trace.operations) > 50 * spec.text.layers
+
+
+def test_experts_decode_the_same_tokens_too() -> None:
+    thinker = build_thinker(few_experts())
+    prompt = {"input_ids": torch.arange(100, 117)[None]}
+    with torch.inference_mode():
+        due = decode(thinker, prefill(thinker, prompt), 5)
+        start = prefill(thinker, prompt)
+    assert static_decode(thinker, start, 5) == due
 
 
 def test_a_step_keeps_its_addresses(thinker: Any) -> None:
