@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from omnizip_cost.cli.folder_facts import machine_facts, records, sources, windows_basis
 from omnizip_cost.cli.publish import measurements_of, verdicts
 from omnizip_cost.errors import InputFileError, InvalidValueError, UnknownNameError
+from omnizip_cost.results.row import FlatRow
 
 if TYPE_CHECKING:
     from omnizip_cost.compare import CompareRow
     from omnizip_cost.report import FigureLink, PageFigure, ReportContext
     from omnizip_cost.results import MeasurementRow
+
+Row = TypeVar("Row", bound=FlatRow)
 
 CAPTIONS = {
     "speedup": "Prefill speed-up against the share of audio and video tokens kept: "
@@ -26,6 +29,9 @@ CAPTIONS = {
     "conventions": "FLOPs of one configuration under every named convention.",
 }
 """What the Markdown report shows; a page shows all figures, others under their titles."""
+
+WIDE = ("paper_tables",)
+"""Figures that a page shows at page width."""
 
 SUFFIXES = (".html", ".md")
 
@@ -76,16 +82,26 @@ def compared_rows(folder: Path) -> list[CompareRow]:
         If it is not there, or is no such table.
     """
     from omnizip_cost.compare import CompareRow, TimedCompareRow
-    from omnizip_cost.results.schema import record_of
 
     path = folder / "tables" / "compare.csv"
-    kind = TimedCompareRow if "speedup_predicted" in (rows := records(path))[0] else CompareRow
+    rows = records(path)
+    return rows_of(path, rows, TimedCompareRow if "speedup_predicted" in rows[0] else CompareRow)
+
+
+def rows_of(path: Path, read: Sequence[Mapping[str, Any]], kind: type[Row]) -> list[Row]:
+    """Turn records of a table into rows of a class.
+
+    Raises
+    ------
+    InputFileError
+        If a column is missing, unknown, or of another kind.
+    """
+    from omnizip_cost.results.schema import record_of
+
     try:
-        return [kind(**record_of(kind, row)) for row in rows]
+        return [kind(**record_of(kind, record)) for record in read]
     except (InvalidValueError, UnknownNameError) as error:
-        raise InputFileError(
-            path, f"is no table of compared rows: {error}", "`omnizip-cost compare` makes it anew"
-        ) from None
+        raise InputFileError(path, f"is not the table that its name says: {error}") from None
 
 
 def _context(
@@ -145,36 +161,41 @@ def measured_rows(folder: Path) -> list[MeasurementRow]:
 
 
 def _page(folder: Path, context: ReportContext, compared: Sequence[CompareRow]) -> str:
-    from omnizip_cost.compare import summarise
+    from omnizip_cost.compare import WaterfallRow, summarise
     from omnizip_cost.report import render_page, run_page
 
     tables = folder / "tables"
     steps = tables / "waterfall.csv"
     kept = {compared[0].exact_convention}  # under this name the exact count and torch's are one
     errors = [dict(row) for row in summarise(compared) if row.prediction not in kept]
+    figures, missed = drawn_figures(tables)
     page = run_page(
         context,
-        drawn_figures(tables),
+        figures,
         errors=errors,
-        steps=records(steps) if steps.is_file() else (),
-        provenance=[sources([folder, tables], [measurements_of(folder)])],
+        steps=[dict(row) for row in rows_of(steps, records(steps), WaterfallRow)]
+        if steps.is_file()
+        else (),
+        provenance=[sources([folder, tables], [measurements_of(folder)], missed)],
     )
     return render_page(page)
 
 
-def drawn_figures(tables: Path) -> list[PageFigure]:
-    """Draw every figure whose tables are in a folder, in memory."""
+def drawn_figures(tables: Path) -> tuple[list[PageFigure], list[str]]:
+    """Draw every figure whose tables are in a folder, in memory; say which had nothing to show."""
     from omnizip_cost.plotting import FIGURES, drawable, drawn_svg
     from omnizip_cost.report import PageFigure
 
-    return [
-        PageFigure(
-            name=name,
-            caption=CAPTIONS.get(name, f"{FIGURES[name].title}."),
-            svg=drawn_svg(tables, name),
-        )
-        for name in drawable(tables)
-    ]
+    figures, notes = [], []
+    for name in drawable(tables):
+        caption = CAPTIONS.get(name, f"{FIGURES[name].title}.")
+        try:
+            svg = drawn_svg(tables, name, width="page" if name in WIDE else "column")
+        except InvalidValueError as error:
+            notes.append(f"{name}: {error}")
+        else:
+            figures.append(PageFigure(name=name, caption=caption, svg=svg))
+    return figures, notes
 
 
 def _figure_links(folder: Path, home: Path) -> tuple[FigureLink, ...]:
@@ -202,32 +223,38 @@ def result_folders(root: Path) -> list[Path]:
 
 def write_result_page(root: Path, target: Path) -> Path:
     """Write the page about result tables, those of each device a part of its own."""
+    from omnizip_cost.compare import ResultRow, StageRow, WaterfallRow
+    from omnizip_cost.compare.errors import ErrorSummaryRow
     from omnizip_cost.report import ResultPart, render_page, result_page
     from omnizip_cost.results.tables import atomic_write_bytes
 
-    parts, stores = [], []
+    kinds: dict[str, tuple[str, type[FlatRow]]] = {
+        "result": ("result", ResultRow),
+        "summary": ("error_summary", ErrorSummaryRow),
+        "stages": ("stages", StageRow),
+        "steps": ("waterfall", WaterfallRow),
+    }
+    parts, stores, missed = [], [], []
     for place in result_folders(root):
-        read: Mapping[str, Sequence[Mapping[str, Any]]] = {
-            field: records(path) if (path := place / f"{stem}.csv").is_file() else ()
-            for field, stem in (
-                ("result", "result"),
-                ("summary", "error_summary"),
-                ("stages", "stages"),
-                ("steps", "waterfall"),
-            )
+        read: dict[str, Any] = {
+            field: tuple(dict(row) for row in rows_of(path, records(path), kind))
+            for field, (stem, kind) in kinds.items()
+            if (path := place / f"{stem}.csv").is_file()
         }
         store = _store_of(place)
+        figures, notes = drawn_figures(place)
+        missed += [f"{place.name}, {note}" for note in notes]
         stores += [] if store is None else [store]
         parts.append(
             ResultPart(
                 name=place.name,
-                figures=tuple(drawn_figures(place)),
+                figures=tuple(figures),
                 machine=() if store is None else machine_facts(store),
-                **{field: tuple(rows) for field, rows in read.items()},
+                **read,
             )
         )
     parts.sort(key=lambda part: not part.result)
-    page = result_page(parts, [sources([root, *result_folders(root)], stores)])
+    page = result_page(parts, [sources([root, *result_folders(root)], stores, missed)])
     atomic_write_bytes(target, render_page(page).encode())
     return target
 

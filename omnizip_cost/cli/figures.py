@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from omnizip_cost.cli.output import CsvOption, JsonOption, emit, require_one_format, show
-from omnizip_cost.errors import InputFileError
+from omnizip_cost.errors import InputFileError, InvalidValueError
 
 FIGURE_NAMES = (
     "speedup",
@@ -128,7 +129,10 @@ def table_folders(root: Path) -> list[Path]:
 
 
 def _drawn(root: Path, out: Path, names: list[str] | None, width: str) -> list[Path]:
-    """Draw what is asked for wherever its tables are; all inputs are found before any is drawn."""
+    """Draw what is asked for wherever its tables are; all inputs are found before any is drawn.
+
+    A figure that was not named and has nothing to show is passed over, with a sentence.
+    """
     from omnizip_cost.plotting import draw_all, drawable, entry_of, table_paths
 
     there = {place: drawable(root / place) for place in table_folders(root)}
@@ -140,8 +144,13 @@ def _drawn(root: Path, out: Path, names: list[str] | None, width: str) -> list[P
     paths: list[Path] = []
     for place, found in there.items():
         chosen = found if names is None else [name for name in names if name in found]
-        if chosen:
-            paths += draw_all(root / place, out / place, chosen, width=width)
+        for name in chosen:
+            try:
+                paths += draw_all(root / place, out / place, [name], width=width)
+            except InvalidValueError as error:
+                if names is not None:
+                    raise
+                print(f"omnizip-cost: {name} is not drawn: {error}", file=sys.stderr)
     return paths
 
 

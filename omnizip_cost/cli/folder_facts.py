@@ -96,7 +96,9 @@ def machine_facts(store: Path, environment: str | None = None) -> tuple[tuple[st
     return tuple((name, str(value)) for name, value in named.items() if value)
 
 
-def sources(folders: Sequence[Path], stores: Iterable[Path]) -> PageSection:
+def sources(
+    folders: Sequence[Path], stores: Iterable[Path], missed: Sequence[str] = ()
+) -> PageSection:
     """Say where a page comes from: versions, environments, hashes of the tables, licence notes.
 
     Parameters
@@ -105,6 +107,8 @@ def sources(folders: Sequence[Path], stores: Iterable[Path]) -> PageSection:
         Folders whose tables were read, the first one naming the others.
     stores
         Folders of measured rows, where known.
+    missed
+        Figures that were not drawn, and why.
     """
     from omnizip_cost import __version__
     from omnizip_cost.report import Column, PageSection, html_table
@@ -118,6 +122,7 @@ def sources(folders: Sequence[Path], stores: Iterable[Path]) -> PageSection:
             read.append(store.rows_path)
         if store.environment_path.is_file():
             facts += [_environment(record) for record in store.environments()]
+    facts += [("Not drawn", sentence) for sentence in missed]
     home = folders[0]
     notices = {
         path: " ".join(path.read_text(encoding="utf-8", errors="replace").split())

@@ -90,10 +90,14 @@ def _sections(part: ResultPart) -> list[PageSection]:
 
 
 def _halves(rows: Sequence[Row]) -> list[HtmlTable]:
-    """Cut each table in two: what is saved, then what it takes."""
+    """Cut each table in two: what is saved, then what it takes; empty columns are left out."""
     tables = []
     for table in result_tables(rows):
-        first, *others = table.columns
+        first, *others = [
+            column
+            for column in table.columns
+            if any(not absent(line.get(column.key)) for line in table.lines)
+        ]
         saved = [column for column in others if column.over in _SAVED]
         taken = [column for column in others if column.over not in _SAVED]
         for what, columns in (("Speed-up", saved), ("FLOPs, times and memory", taken)):

@@ -36,7 +36,7 @@ def inline_svg(text: str, prefix: str, label: str) -> str:
     -------
     str
         One ``svg`` element: comments, metadata, style sheets and identifiers that nothing refers
-        to are left out, and equal long paths stand there once.
+        to are left out, the others are numbered, and equal long paths stand there once.
 
     Raises
     ------
@@ -110,17 +110,23 @@ def _share_paths(root: Tree.Element) -> None:
 
 
 def _rename(root: Tree.Element, prefix: str) -> None:
-    """Put the prefix before every identifier that is referred to; drop the others."""
+    """Number the identifiers that are referred to, in their order; drop the others."""
     used = set()
     for element in root.iter():
         for value in element.attrib.values():
             used.update(_REFERENCE.findall(value))
         if (link := element.attrib.get("href", "")).startswith("#"):
             used.add(link[1:])
+    own = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+    names = {name: f"{prefix}-{at}" for at, name in enumerate(n for n in own if n in used)}
+
+    def new(found: re.Match[str]) -> str:
+        return f"url(#{names.get(found.group(1), found.group(1))})"
+
     for element in root.iter():
-        if (own := element.attrib.pop("id", None)) in used:
-            element.attrib["id"] = f"{prefix}-{own}"
+        if (old := element.attrib.pop("id", None)) in names:
+            element.attrib["id"] = names[str(old)]
         for key, value in element.attrib.items():
-            element.attrib[key] = _REFERENCE.sub(rf"url(#{prefix}-\1)", value)
+            element.attrib[key] = _REFERENCE.sub(new, value)
         if (link := element.attrib.get("href", "")).startswith("#"):
-            element.attrib["href"] = f"#{prefix}-{link[1:]}"
+            element.attrib["href"] = f"#{names.get(link[1:], link[1:])}"

@@ -111,7 +111,7 @@ def test_a_drawing_keeps_what_it_draws_and_loses_the_rest() -> None:
     assert drawn.count("C 0.12 1 2 3 4 5") == 40, "the marked path, and one for the two others"
     assert 'transform="scale(0.015625)"' in drawn
     assert 'height="1e-05"' in drawn
-    assert drawn.count('href="#f1-p0"') == 2
+    assert drawn.count('href="#f1-0"') == 2
     assert 'x="1.23"' in drawn
 
 
