@@ -174,7 +174,7 @@ def throttling(state: dict[str, Any]) -> tuple[str, ...]:
 def _smi_id(device: torch.device) -> str:
     """nvidia-smi counts all cards, torch only the visible ones: only the UUID is the same."""
     uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
-    return f"GPU-{uuid}" if uuid else str(device.index or 0)
+    return f"GPU-{str(uuid).removeprefix('GPU-')}" if uuid else str(device.index or 0)
 
 
 def _number(text: str) -> float | None:

@@ -38,7 +38,7 @@ def failure_of(error: Exception, stage: str) -> Failure:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the device or the host had no memory left (CPU torch says so in words only)."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_WORDS)

@@ -31,7 +31,7 @@ from omnizip_cost.profiling.micro_cases import (
     MicroCase,
     micro_cases,
 )
-from omnizip_cost.profiling.watch import MachineWatch
+from omnizip_cost.profiling.watch import GpuState, MachineWatch
 from omnizip_cost.results.micro import MicroRow
 from omnizip_cost.results.schema import environment_id
 from omnizip_cost.runtime.build import require_dtype
@@ -61,6 +61,7 @@ class MicroBench:
     device: torch.device
     dtype: torch.dtype
     clock: Clock
+    gpu: GpuState = field(default_factory=GpuState)
     _numbers: torch.Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -231,7 +232,7 @@ def _measured(
     """Time one case within its share; what it cannot run says so."""
     hosts = case.op in (*_PREPARED, "dispatch") and bench.device.type == "cuda"
     clock = HostClock() if hosts else bench.clock
-    watch = MachineWatch(bench.device)
+    watch = MachineWatch(bench.device, state=bench.gpu)
     try:
         call = bench.call_of(case)
         calls = _calls_in_a_sample(call, clock)

@@ -15,8 +15,32 @@ from omnizip_cost.profiling.environment import gpu_state, throttling
 TAKEN_SHARE = 0.1
 """Share of all cores in others' hands from which times are doubted (our choice)."""
 
+LEAST_PAUSE_S = 5.0
+"""Between two questions to nvidia-smi, which takes up to a second to answer; our choice."""
+
 CpuReading = tuple[float, float, float]
 """Moment, busy core-seconds of the whole machine, core-seconds of this process."""
+
+
+class GpuState:
+    """What nvidia-smi says, asked at most every few seconds: for work in small pieces."""
+
+    def __init__(
+        self,
+        ask: Callable[[str | torch.device], dict[str, Any]] = gpu_state,
+        *,
+        moment_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask, self._moment_s = ask, moment_s
+        self._known: dict[str, Any] = {}
+        self._asked_s = float("-inf")
+
+    def __call__(self, device: str | torch.device) -> dict[str, Any]:
+        """Return the latest answer, a new one when it is old."""
+        if self._moment_s() - self._asked_s >= LEAST_PAUSE_S:
+            self._known = self._ask(device)
+            self._asked_s = self._moment_s()
+        return self._known
 
 
 class MachineWatch:

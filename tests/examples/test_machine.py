@@ -27,7 +27,7 @@ from omnizip_cost.profiling.memory import (
     release_memory,
     resident_bytes,
 )
-from omnizip_cost.profiling.watch import MachineWatch, contention
+from omnizip_cost.profiling.watch import LEAST_PAUSE_S, GpuState, MachineWatch, contention
 from omnizip_cost.results.schema import IDENTITY_FIELDS, environment_id
 from omnizip_cost.units import MEBI
 
@@ -202,3 +202,11 @@ def test_reasons_are_one_short_line() -> None:
     reason = failure_of(RuntimeError("first\nsecond" + "x" * 999), "prefill").reason
     assert reason == "RuntimeError: first"
     assert len(failure_of(RuntimeError("x" * 999), "prefill").reason) == 300
+
+
+def test_nvidia_smi_is_asked_now_and_then() -> None:
+    moments = iter([0.0, 0.3, 1.0, LEAST_PAUSE_S + 0.4, LEAST_PAUSE_S + 0.7])
+    answers = iter([{"throttle_reasons": "0x4"}, {"throttle_reasons": "0x0"}])
+    state = GpuState(lambda device: next(answers), moment_s=lambda: next(moments))
+    assert [throttling(state("cuda")) for _ in "123"] == [("power cap",), ("power cap",), ()]
+    assert next(answers, None) is None, "it was asked twice"
