@@ -81,7 +81,6 @@ def _run(options: argparse.Namespace, grids: tuple[Grid, ...]) -> int:
     """Measure; print the summary, also when stopped."""
     import torch
     from campaign_budget import Budget
-    from campaign_pack import pack
     from campaign_run import Campaign
     from campaign_summary import summary_rows, summary_text
     from campaign_thinkers import Thinkers
@@ -108,11 +107,8 @@ def _run(options: argparse.Namespace, grids: tuple[Grid, ...]) -> int:
         budget=budget,
         thinkers=thinkers,
         machine=Machine.of(first.device),
-        after_step=lambda: [print(f"not packed: {one}", file=sys.stderr) for one in packed()],
+        after_step=lambda: _pack(out, options.pack),
     )
-
-    def packed() -> tuple[str, ...]:
-        return pack(out, options.pack) if options.pack else ()
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stopped, steps = False, []
@@ -120,8 +116,9 @@ def _run(options: argparse.Namespace, grids: tuple[Grid, ...]) -> int:
         steps = campaign.run()
     except KeyboardInterrupt:
         stopped = True
-        packed()
         print("stopped: what was stored is kept, the same command goes on", file=sys.stderr)
+    for one in _pack(out, options.pack):
+        print(f"not packed: {one}", file=sys.stderr)
     rows = summary_rows(grids, campaign.store.rows(), campaign.here, thinkers)
     print(summary_text(rows))
     for step in steps:
@@ -131,6 +128,13 @@ def _run(options: argparse.Namespace, grids: tuple[Grid, ...]) -> int:
     if stopped:
         return INTERRUPTED
     return int(any(row.failed for row in rows) or any(step.status == "failed" for step in steps))
+
+
+def _pack(out: Path, file: Path | None) -> tuple[str, ...]:
+    """Write the packed copy where one is asked for; return what was left out of it."""
+    from campaign_pack import pack
+
+    return pack(out, file) if file else ()
 
 
 def folder_name(device: str) -> str:

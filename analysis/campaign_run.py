@@ -41,7 +41,7 @@ class Campaign:
     thinkers: Thinkers
     machine: Machine
     clock: Clock | None = None
-    after_step: Callable[[], None] = lambda: None
+    after_step: Callable[[], object] = lambda: None
     """Called when a step has ended, as for a packed copy."""
     _here: Circumstances | None = field(default=None, init=False)
     _said_s: float = field(default=float("-inf"), init=False)
@@ -189,8 +189,9 @@ class Campaign:
 
     def _report(self, step: Step, what: str) -> None:
         """Between two passes: stop when time is up, say now and then where we are."""
-        if what != "done":
-            self.budget.require_time()
+        if what == "done":
+            return
+        self.budget.require_time()
         if self.budget.elapsed_s - self._said_s >= SAY_EVERY_S:
             self._say(f"{step.name}: {what}")
 
