@@ -15,7 +15,7 @@ from omnizip_cost.results import MeasurementStore, read_table
 
 OPTIONS = (
     *("profile", "--model", "omni-tiny", "--seconds", "1", "--pixels", "112x112"),
-    *("--max-pixels", "12544", "--method", "full,omnizip,fastv", "--retained", "0.5"),
+    *("--max-pixels", "12544", "--method", "omnizip,fastv", "--retained", "0.5"),
     *("--execution", "graph", "--decode", "2", "--rounds", "1"),
 )
 
@@ -48,7 +48,7 @@ def test_without_git_the_commit_is_unknown(out: Path) -> None:
 
 def test_kernels_of_whole_cells_are_written(out: Path) -> None:
     table = read_table(out / "tables" / "kernels.csv")
-    assert set(table["method"]) == {"full", "omnizip"}
+    assert set(table["method"]) == {"omnizip"}
     assert set(table["phase"]) == {"prefill", "decode"}
 
 
