@@ -18,7 +18,8 @@ from planted_rows import planted_waterfall
 
 from omnizip_cost.audit import audit, bundled_claims
 from omnizip_cost.errors import InputFileError, UnknownNameError
-from omnizip_cost.plotting import FIGURES, draw_all, drawable, run_program
+from omnizip_cost.plotting import FIGURES, draw_all, drawable, drawn_svg, run_program
+from omnizip_cost.report import inline_svg
 from omnizip_cost.results.store import read_table, write_table
 from omnizip_cost.specs import load_spec
 from omnizip_cost.symbolic.tables import limit_rows, ratio_rows, share_rows
@@ -107,10 +108,17 @@ def test_programs_are_short_and_draw_what_their_name_says(path: Path) -> None:
     assert imported == ["omnizip_cost.plotting"]
 
 
-def test_all_figures_from_all_tables(folder: Path, tmp_path: Path) -> None:
-    paths = draw_all(folder, tmp_path)
-    assert [path.name for path in paths] == [o for entry in MANIFEST for o in entry["outputs"]]
-    assert all(path.stat().st_size > 1000 for path in paths)
+def test_the_folder_holds_every_table(folder: Path) -> None:
+    assert drawable(folder) == list(FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_drawn_from_its_tables_and_fits_a_page(folder: Path, name: str) -> None:
+    """As text alone: `test_saving` holds the other formats to one figure, for all are saved so."""
+    element = inline_svg(drawn_svg(folder, name), name, name)
+    assert element.startswith("<svg viewBox=")
+    assert len(element) > 10_000
+    assert "<style" not in element
 
 
 def test_chosen_figures_only_and_parquet_too(tmp_path: Path) -> None:
