@@ -113,7 +113,7 @@ def test_time_that_runs_out_stops_between_two_passes(stage: Stage) -> None:  # n
 
 def test_a_cell_that_fails_is_a_row_and_is_tried_again(stage: Stage) -> None:  # noqa: F811
     stage.breaks = {"Random 40%": RuntimeError("no"), "OmniZip 35%": RuntimeError("out of memory")}
-    blocks = stage.block("first", 2), stage.block("second", 3)
+    blocks = stage.block("first", 2, rounds=1), stage.block("second", 3, rounds=1)
     for row in stage.campaign(*blocks).run():
         assert (row.status, row.ok, row.oom, row.failed, row.left) == ("failed", 1, 1, 1, 0)
     stage.breaks = {}
