@@ -17,7 +17,7 @@ def test_killed_at_random_moments_it_loses_a_round_at_most(stage: Stage) -> None
     block = stage.block("only", 2, rounds=ROUNDS)
     kills, before, reached = 0, stage.samples(), set()
     for _ in range(40):
-        lives = draw.randrange(1, BEFORE_ROUNDS + 2 * CELLS + 1)
+        lives = draw.randrange(3, BEFORE_ROUNDS + CELLS + 3)
         stage.kill_after = len(stage.passes) + lives
         timed = _timed(stage)
         try:
