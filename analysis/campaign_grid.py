@@ -12,7 +12,7 @@ from functools import cache
 from math import log2
 from typing import Any, Literal, NamedTuple
 
-from campaign_models import SLICE, model_spec
+from campaign_models import FEW_EXPERTS, SLICE, model_spec
 
 from omnizip_cost.compression import Plan, make_plan
 from omnizip_cost.compression.methods import Setting
@@ -247,7 +247,7 @@ def _gpu(name: str, model: str, seconds: float, chosen: tuple[Cell, ...], **more
     return Block(name=name, model=model, seconds=seconds, cells=chosen, **more)
 
 
-_7B, _3B = "qwen2.5-omni-7b", "qwen2.5-omni-3b"
+_7B, _3B, _30B = "qwen2.5-omni-7b", "qwen2.5-omni-3b", "qwen3-omni-30b-a3b"
 
 _OTHERS = tuple(cell for cell in TRACED if cell not in ENDS)
 _FIRST = _gpu("7B, 60 s", _7B, 60, MAIN, rounds=5)
@@ -287,8 +287,13 @@ CUDA_MORE = Grid(
         _gpu("3B, 60 s, graph", _3B, 60, ENTERING, execution="graph"),
         _gpu("3B, 240 s", _3B, 240, ENTERING),
         _gpu("3B, 90 s", _3B, 90, SHORT),
+        _gpu("30B-A3B, 24 layers, 60 s", _30B, 60, (FULL,), layers=24),
+        _gpu("30B-A3B, 24 layers, 30 s", _30B, 30, (FULL,), layers=24),
+        _gpu("30B-A3B, 24 layers, 15 s", _30B, 15, (FULL,), layers=24),
     ),
 )
+"""Of Qwen3-Omni full tokens alone, since the compressed runtime refuses it: what experts cost over
+the length, half of the layers, which leave room for a prompt on any card of 80 GB."""
 """Clips of 240 s are worth 40,000 tokens; 15 and 90 s are lengths that a calibration on the first
 grid has not seen. Qwen3-Omni is not here: what runs the compressed model refuses its DeepStack
 features, which enter the first layers and would have to be pruned along."""
@@ -324,7 +329,12 @@ GRIDS: dict[str, Grid] = {grid.name: grid for grid in (CPU, CUDA, CUDA_MORE)}
 FOLLOWED_BY = {"cuda": "cuda-more"}
 """What a campaign goes on with when its budget is not spent."""
 
-_SHRUNK = {_7B: ("omni-tiny", 7), _3B: ("omni-tiny", 6), SLICE: ("omni-tiny", 6)}
+_SHRUNK = {
+    _7B: ("omni-tiny", 7),
+    _3B: ("omni-tiny", 6),
+    SLICE: ("omni-tiny", 6),
+    _30B: (FEW_EXPERTS, 7),
+}
 """Stand-ins differ in layers, so that no two blocks measure the same cell."""
 
 
