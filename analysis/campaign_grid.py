@@ -318,7 +318,7 @@ CPU = Grid(
         _TINY_LAST,
         Micro(seconds=25),
         Profile(name="tiny, 3 s, profiler", of=_TINY_LAST, cells=TRACED, table_s=2),
-        Block(name="slice, 23 s", model=SLICE, seconds=23, cells=ENDS, rounds=2),
+        Block(name="slice, 23 s", model=SLICE, seconds=23, cells=ENDS, rounds=1),
     ),
 )
 """Lengths of about 500, 1,000, 2,000 and 4,000 tokens, none of which the committed calibration of
