@@ -30,6 +30,14 @@ CAPTIONS = {
 }
 """What the Markdown report shows; a page shows all figures, others under their titles."""
 
+HOW_TO_READ = {
+    "clip_length": "Lines end where a clip no longer fits the device; they are flat past 384 s, "
+    "where the processor takes no more frames.",
+    "memory_bars": "Bars are measured, ticks were predicted beforehand, dashed lines are what one "
+    "process can use of a card.",
+}
+"""What a page adds to the title of a figure that does not say it itself."""
+
 WIDE = ("paper_tables",)
 """Figures that a page shows at page width."""
 
@@ -188,7 +196,8 @@ def drawn_figures(tables: Path) -> tuple[list[PageFigure], list[str]]:
 
     figures, notes = [], []
     for name in drawable(tables):
-        caption = CAPTIONS.get(name, f"{FIGURES[name].title}.")
+        said = CAPTIONS.get(name, f"{FIGURES[name].title}.")
+        caption = f"{said} {HOW_TO_READ.get(name, '')}".rstrip()
         try:
             svg = drawn_svg(tables, name, width="page" if name in WIDE else "column")
         except InvalidValueError as error:

@@ -76,14 +76,22 @@ def _most(measured: Sequence[Row], rows: Sequence[Row], several: bool) -> str:
 
 
 def _missed(errors: Sequence[Row]) -> str:
+    known = [row for row in errors if row["prediction"] in _SAID]
+    if not known:
+        return ""
+    first = known[0]
+    told = _SAID[first["prediction"]]
     parts = [
-        f"{_SAID[row['prediction']]} missed the observed speed-up by {percent(row['mean_error'])} "
-        f"on average ({signed_percent(row['worst_error'])} at worst, {row['worst_label']})"
-        for row in errors
-        if row["prediction"] in _SAID
+        f"{told[:1].upper()}{told[1:]} missed the observed speed-up by "
+        f"{percent(first['mean_error'])} on average ({signed_percent(first['worst_error'])} at "
+        f"worst, {first['worst_label']})",
+        *(
+            f"{_SAID[row['prediction']]} by {percent(row['mean_error'])} "
+            f"({signed_percent(row['worst_error'])}, {row['worst_label']})"
+            for row in known[1:]
+        ),
     ]
-    joined = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + "".join(parts[-1:])
-    return f"{joined[:1].upper()}{joined[1:]}." if parts else ""
+    return f"{', '.join(parts)}."
 
 
 def _whole(measured: Sequence[Row], several: bool, decoded: str) -> str:

@@ -277,7 +277,7 @@ def test_version_and_bare_call(capsys: Capture) -> None:
         (["flop"], ["flops"]),
         (["allocate", "no-such.csv", "--video-pruning", "0.5"], ["no-such.csv"]),
         (["compare", "no-such-folder"], ["no measured rows", "profile"]),
-        (["figures", "speedup", "--from", "no-such", "--out", "o"], ["compare.csv", "compare"]),
+        (["figures", "speedup", "--from", "no-such", "--out", "o"], ["no-such", "no such folder"]),
         (["figures", "speeedup", "--out", "o"], ["unknown figure", "speedup"]),
         (["profile", "--out", "o", "--seconds", "4"], ["--model", "--checkpoint"]),
         (

@@ -109,7 +109,7 @@ def test_result_tables_become_one_page(results: Path, tmp_path: Path) -> None:
     assert EVIL not in text
     assert "http" not in text.replace("http-equiv", "")
     assert len(eyes.ids) == len(set(eyes.ids))
-    assert "the prediction in seconds missed" in "".join(eyes.text)
+    assert "the prediction in seconds by" in "".join(eyes.text)
     assert {row[0] for row in _table(eyes, "Tables read").rows} >= {
         "cpu/result.csv", "cpu/error_summary.csv", "paper/windows.csv",
     }  # fmt: skip
