@@ -60,6 +60,9 @@ def compare_command(
 
     Example: `omnizip-cost compare out/tiny --explain --device cpu.toml` (after the examples of
     `devices` and `profile`)
+
+    Example: `omnizip-cost compare analysis/measurements/cpu --predictions
+    analysis/predictions/cpu.parquet` (in a checkout)
     """
     from omnizip_cost.compare import compare
 

@@ -190,6 +190,9 @@ def predict_command(
     --method omnizip`
 
     Example: `omnizip-cost predict --model qwen2.5-omni-7b --device h100-sxm --tokens 10004 --ops`
+
+    Example: `omnizip-cost predict --model qwen2.5-omni-7b --device h100-sxm --seconds 60
+    --pixels 252x448 --decode 16 --record out/predicted.parquet`
     """
     require_one_format(as_json=as_json, as_csv=as_csv)
     if ops and (out is not None or record is not None):

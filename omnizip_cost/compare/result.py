@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ResultRow", "result_rows"]
 
 ALLOCATED = "allocated on the device"
-RESIDENT = "weights by number and width, and resident bytes that the pass added"
+RESIDENT = "bytes of the weights, and resident memory that the pass added"
 """What ``peak_memory_bytes`` holds. A process on a CPU keeps Python and libraries resident, and of
 the weights what the heap makes of them: neither is the pass's own."""
 

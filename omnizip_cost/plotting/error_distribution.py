@@ -219,5 +219,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         "a point is a configuration; height within a line means nothing",
         "each panel has its own scale",
         "FLOPs predict the speed-up of prefill alone",
-        "uncalibrated, calibrated: seconds predicted before the measurement",
+        "uncalibrated, calibrated: predicted before the measurement",
+        "held out: from a fit made afterwards to other rows of the campaign"
+        if ("held out",) in distinct(rows, "predictor") else "",
     ])  # fmt: skip

@@ -18,6 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from omnizip_cost.plotting.canvas import figure_width_in, new_figure, three_digits
 from omnizip_cost.plotting.contexts import (
+    CONFIGURATION,
     KINDS,
     MOST_PANELS,
     SETTING,
@@ -96,42 +97,47 @@ def draw_memory_bars(table: pd.DataFrame, limits: pd.DataFrame, *, width: str = 
         If columns are missing or there is nothing to draw.
     """
     rows = rows_of(table, "memory_bars", REQUIRED)
-    cards = _cards(rows_of(limits, "memory_bars", LIMITS_REQUIRED))
+    held = rows_of(limits, "memory_bars", LIMITS_REQUIRED)
+    cards = _cards(held)
     narrow = width == "column"
     sheet, left_out = _sheet(rows, narrow=narrow)
     shown = [row for panel in sheet.panels for row in panel]
     kind = prediction_kind(shown, "peak_memory_{}_bytes")
-    names = configuration_names(shown)
+    names = [configuration_names([row for panel in line for row in panel or ()])
+             for line in sheet.lines]  # fmt: skip
     longest = max(_reach(row, kind) for row in shown)
     drawn = _near(cards, longest)
     unit = (GIBI, "GiB") if longest >= GIBI else (MEBI, "MiB")
-    lines = len(sheet.lines)
     fig = new_figure(
         width=width,
-        height_in=0.62 + (_LINE_IN * len(names) + 0.38 + 0.12 * sheet.title_lines) * lines,
+        height_in=0.62
+        + sum(_LINE_IN * len(own) + 0.38 + 0.12 * sheet.title_lines for own in names),
         xlabel=f"peak memory ({unit[1]})",
-        notes=_notes(shown, kind, cards, drawn, (*sheet.left_out, left_out)),
+        notes=_notes(sheet, kind, held, drawn, (*sheet.left_out, left_out)),
     )
-    axes = fig.subplots(lines, len(sheet.lines[0]), sharey=True, squeeze=False)
+    axes = fig.subplots(
+        len(sheet.lines), len(sheet.lines[0]), sharey="row", squeeze=False,
+        height_ratios=[len(own) + 0.1 for own in names],
+    )  # fmt: skip
     number_share = _NUMBER_IN / _axis_in(width, len(sheet.lines[0]))
     ends = _ends(sheet.panels, kind, drawn, 1 / (1 - number_share))
-    panels = [one for line in sheet.lines for one in line]
     titles = iter(sheet.titles.values())
-    for ax, panel in zip(axes.flat, panels, strict=True):
-        if panel is None:
-            ax.set_visible(False)
-            continue
-        end = ends[id(panel)]
-        own = {sold: usable for sold, usable in drawn.items() if usable <= end}
-        ax.set_xlim(0, end)
-        _draw_cards(ax, own)
-        _draw_panel(ax, panel, names, kind, own, unit)
-        for row in panel:
-            _write(ax, list(names).index(configuration(row)), row, kind, unit[0],
-                   crossed=_crossed(_reach(row, kind), number_share * end, own))  # fmt: skip
-        ax.set_title(next(titles), color=INK, fontsize=7.5, pad=13 if drawn else 4)
-    axes[0, 0].set_yticks(range(len(names)), names.values())
-    axes[0, 0].set_ylim(len(names) - 0.45, -0.55)
+    for cells, line, own in zip(axes, sheet.lines, names, strict=True):
+        for ax, panel in zip(cells, line, strict=True):
+            if panel is None:
+                ax.set_visible(False)
+                continue
+            end = ends[id(panel)]
+            near = {sold: usable for sold, usable in drawn.items() if usable <= end}
+            ax.set_xlim(0, end)
+            _draw_cards(ax, near)
+            _draw_panel(ax, panel, own, kind, near, unit)
+            for row in panel:
+                _write(ax, list(own).index(configuration(row)), row, kind, unit[0],
+                       crossed=_crossed(_reach(row, kind), number_share * end, near))  # fmt: skip
+            ax.set_title(next(titles), color=INK, fontsize=7.5, pad=13 if drawn else 4)
+        cells[0].set_yticks(range(len(own)), own.values())
+        cells[0].set_ylim(len(own) - 0.45, -0.55)
     _legend(fig, shown, kind, drawn)
     return fig
 
@@ -284,18 +290,23 @@ def _legend(fig: Figure, rows: Sequence[Row], kind: str, cards: Mapping[float, f
 
 
 def _notes(
-    rows: Sequence[Row],
+    sheet: Sheet,
     kind: str,
-    cards: Mapping[float, float],
+    limits: Sequence[Row],
     drawn: Mapping[float, float],
     left_out: Sequence[str],
 ) -> list[str]:
+    rows = [row for panel in sheet.panels for row in panel]
     without = sum(_mark(row, kind) is None for row in rows)
     alone = [name for name in ("model", "clip") if len(distinct(rows, name)) == 1]
     bases = [basis for (basis,) in distinct(rows, "memory_basis") if basis]
-    sold, usable = min(cards.items())
-    panels = grouped(rows, *SETTING)
-    gaps = any(len(panel) < len(configuration_names(rows)) for panel in panels.values())
+    least = min(limits, key=lambda row: float(row["usable_bytes"]))
+    usable = three_digits(float(least["usable_bytes"]) / GIBI)
+    gaps = any(
+        len(distinct(panel, *CONFIGURATION)) < len(distinct(
+            [row for other in line for row in other or ()], *CONFIGURATION))
+        for line in sheet.lines for panel in line if panel is not None
+    )  # fmt: skip
     return foot_note([
         where(rows, *alone, "device", "dtype", "attention"),
         weight_note(rows),
@@ -304,8 +315,7 @@ def _notes(
         "no prediction is on record",
         f"{without} of {len(rows)} configurations have none" if kind and without else "",
         "lines: what one process can use of a card" if drawn else
-        f"all fit a card of {sold / GIBI:.4g} GB, of which one process can use "
-        f"{three_digits(usable / GIBI)} GiB",
+        f"all fit in the {usable} GiB that one process can use of {text(least, 'device')}",
         "–: not run" if gaps else "",
         *left_out,
     ])  # fmt: skip

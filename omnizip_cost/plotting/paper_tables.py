@@ -192,7 +192,7 @@ def _sentences(rows: Sequence[Row]) -> Iterator[str]:
     yield "=: Eq. 9, rounded as the paper rounds, is what is printed"
     if any(str(row["equal"]) == "False" for row in rows):
         yield "≠: it is not"
-    yield "the paper divides rounded FLOPs, which moves a ratio by up to one percent"
+    yield "the paper divides rounded FLOPs, which moves a ratio by up to one percentage point"
     if any(number(row, "printed_t") is None for row in rows):
         yield "–: no FLOPs are printed there"
     yield "accuracies are published, the best compressed one of each block is bold"

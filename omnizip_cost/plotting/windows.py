@@ -200,7 +200,8 @@ def _legend(fig: Figure, rows: Sequence[Row], width: str) -> None:
 def _notes(rows: Sequence[Row]) -> list[str]:
     sources = ", ".join(source for (source,) in distinct(rows, "scores") if source)
     modes = ", ".join(mode for (mode,) in distinct(rows, "mode") if mode)
-    notes = [f"scores: {sources or 'unknown source'}"]
+    notes = [f"Scores: {sources or 'unknown source'}"]
     notes += [f"mode: {modes}"] if modes else []
-    context = where(rows, *CONTEXT)
+    several = len(distinct(rows, "clip")) > 1  # then each clip stands over its panels
+    context = where(rows, *(name for name in CONTEXT if not (several and name == "clip")))
     return foot_note([*notes, f"input: {context}" if context else "", weight_note(rows)])

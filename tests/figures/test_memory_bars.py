@@ -79,7 +79,7 @@ def test_far_below_every_card_no_line_is_drawn_and_the_note_says_that_all_fit() 
     fig = draw_memory_bars(memory_result(0.01, **ONE), limits_table())
     assert not [line for ax in fig.axes for line in ax.lines if "_limit" in str(line.get_label())]
     notes = notes_of(fig).replace("\n", " ")
-    assert "All fit a card of 24 GB, of which one process can use 23.1 GiB." in notes
+    assert "All fit in the 23.1 GiB that one process can use of rtx-4090." in notes
     assert fig.axes[0].get_xlabel() == ""
     assert any(item.get_text() == "peak memory (MiB)" for item in fig.texts)
 

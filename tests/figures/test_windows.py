@@ -77,7 +77,7 @@ def test_the_legend_leaves_no_entry_alone_in_a_row(silent: tuple[int, ...], colu
 
 @pytest.mark.parametrize("source", ["proxy", "encoder", "random-weights encoder"])
 def test_the_score_source_is_printed_in_the_figure(source: str) -> None:
-    assert f"scores: {source}." in notes_of(draw_windows(windows_table(scores=source)))
+    assert f"Scores: {source}." in notes_of(draw_windows(windows_table(scores=source)))
 
 
 def test_time_is_written_where_known_and_window_numbers_otherwise() -> None:
