@@ -113,7 +113,7 @@ def tables(home: Path, name: str) -> dict[str, bytes]:
 def _stages(measured: Sequence[MeasurementRow], found: dict[CellKey, Recorded]) -> list[StageRow]:
     """Time per stage as measured, then as predicted."""
     cells = {row.cell_key: row for row in measured}
-    on_record = {key: one.uncalibrated or one.calibrated for key, one in found.items()}
+    on_record = {key: one.calibrated or one.uncalibrated for key, one in found.items()}
     return [
         *stage_rows(measured),
         *(

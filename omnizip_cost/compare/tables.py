@@ -33,7 +33,8 @@ class StageRow(FlatRow):
     full_tokens: int
     """Prompt tokens before compression, text included."""
     timed: str = "observed"
-    """"observed": median and quartiles. "predicted": on record before the measurement."""
+    """"observed": median and quartiles. "uncalibrated" or "calibrated": predicted, and on record
+    before the measurement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def recorded_stage_rows(row: MeasurementRow, found: RecordedPrediction) -> list[
             status="ok",
             execution=row.execution,
             full_tokens=row.full_tokens,
-            timed="predicted",
+            timed=found.kind,
         )
         for stage in STAGES
         for seconds, low_s, high_s in [_recorded_seconds(found, stage)]

@@ -259,10 +259,10 @@ def method_rank(method: str) -> int:
 
 
 def prediction_kind(rows: Sequence[Row], column: str) -> str:
-    """Which prediction to draw where one alone has room: uncalibrated, if there is one; or none.
+    """Which prediction to draw where one alone has room: calibrated, if there is one; or none.
 
     ``column`` is the name of the column with ``{}`` in place of the kind.
     """
-    found = (kind for kind in KINDS if any(number(row, column.format(kind)) is not None
+    found = (kind for kind in reversed(KINDS) if any(number(row, column.format(kind)) is not None
              for row in rows))  # fmt: skip
     return next(found, "")

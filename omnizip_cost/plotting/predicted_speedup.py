@@ -88,8 +88,8 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
     ----------
     table
         The result table, one row per measured configuration. Full tokens are the line at 1.
-        Where nothing was predicted uncalibrated, the calibrated prediction is drawn; the note
-        says which.
+        Where both kinds of prediction are on record, the calibrated one is drawn; the note says
+        which.
     width
         ``column`` (3.3 in, two panels to a line) or ``page`` (6.9 in, four).
 

@@ -78,8 +78,8 @@ def draw_stages(table: pd.DataFrame, *, width: str = "column") -> Figure:
     ----------
     table
         The stages table, one row per configuration and stage. Models, clips and devices get a
-        panel each, as many as a page holds. Empty ``seconds`` draw nothing. Rows whose ``timed``
-        is ``predicted`` stand under those that were measured.
+        panel each, as many as a page holds. Empty ``seconds`` draw nothing. Rows that ``timed``
+        calls predicted, or by the kind of prediction, stand under those that were measured.
     width
         ``column`` (3.3 in) or ``page`` (6.9 in).
 
@@ -193,7 +193,13 @@ def _both(rows: Sequence[Row]) -> bool:
 
 
 def _predicted(row: Row) -> bool:
-    return text(row, "timed") == "predicted"
+    return text(row, "timed") not in ("", "observed")
+
+
+def _kind(rows: Sequence[Row]) -> str:
+    """Name the kinds of prediction among the rows."""
+    named = [text(row, "timed") for row in rows if _predicted(row)]
+    return " and ".join(dict.fromkeys(named))
 
 
 def _longest(rows: Sequence[Row]) -> float:
@@ -368,7 +374,7 @@ def _notes(rows: Sequence[Row], sheet: Sheet, scales: dict[int, float], left_out
     return foot_note([
         where(rows, *named),
         weight_note(rows),
-        "thin bars: predicted before the measurement" if _both(rows) else "",
+        f"thin bars: {_kind(rows)}, written before the measurement" if _both(rows) else "",
         decode,
         whiskers,
         "panels have scales of their own" if len(set(scales.values())) > 1 else "",

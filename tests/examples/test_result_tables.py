@@ -65,7 +65,7 @@ def test_every_table_is_written_and_then_in_agreement(
     rows = read_table(folder / "result.csv")
     assert list(rows["label"]) == ["Full tokens", "Random 50%"]
     assert list(rows["prefill_predicted_s"]) == [5.0, 1.2]
-    assert set(read_table(folder / "stages.csv")["timed"]) == {"observed", "predicted"}
+    assert set(read_table(folder / "stages.csv")["timed"]) == {"observed", "uncalibrated"}
 
 
 def test_the_check_names_what_differs_and_leaves_it(

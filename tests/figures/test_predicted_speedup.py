@@ -41,7 +41,7 @@ def expected(table: pd.DataFrame, *columns: str) -> list[tuple[float, float]]:
     [
         ("_observed", ["speedup_observed"]),
         ("_observed_spread", ["speedup_observed_low", "speedup_observed_high"]),
-        ("_predicted", ["speedup_predicted"]),
+        ("_predicted", ["speedup_calibrated"]),
         ("_speedup_eq9", ["speedup_eq9"]),
         ("_speedup_exact", ["speedup_exact"]),
     ],
@@ -61,7 +61,7 @@ def test_bands_reach_from_low_to_high(fig: Figure, table: pd.DataFrame) -> None:
         for path in band.get_paths()
         for x, y in path.vertices
     }
-    assert corners == set(expected(table, "speedup_predicted_low", "speedup_predicted_high"))
+    assert corners == set(expected(table, "speedup_calibrated_low", "speedup_calibrated_high"))
 
 
 def test_fastv_has_a_panel_of_its_own_and_its_forms_are_named(fig: Figure) -> None:
@@ -105,7 +105,7 @@ def test_what_ran_out_of_memory_is_a_cross_on_its_prediction() -> None:
     fig = draw_predicted_speedup(table)
     gone = table[table["method"] == "dycoke"]
     assert points(fig, "_oom") == sorted(
-        zip(gone["retained"], gone["speedup_predicted"], strict=True)
+        zip(gone["retained"], gone["speedup_calibrated"], strict=True)
     )
     kept = table[table["method"] != "dycoke"]
     assert points(fig, "_observed") == expected(kept, "speedup_observed")
@@ -113,11 +113,11 @@ def test_what_ran_out_of_memory_is_a_cross_on_its_prediction() -> None:
     assert "OOM" in [text.get_text() for text in fig.legends[0].get_texts()]
 
 
-def test_the_calibrated_prediction_stands_in_and_the_note_says_so() -> None:
-    table = result_table(tokens=(10_004,), predicted=False)
+def test_the_uncalibrated_prediction_stands_in_and_the_note_says_so() -> None:
+    table = result_table(tokens=(10_004,), calibrated=False)
     fig = draw_predicted_speedup(table)
-    assert points(fig, "_predicted") == expected(table, "speedup_calibrated")
-    assert "Prediction: calibrated, written before the measurement" in notes_of(fig)
+    assert points(fig, "_predicted") == expected(table, "speedup_predicted")
+    assert "Prediction: uncalibrated, written before the measurement" in notes_of(fig)
 
 
 def test_without_a_prediction_the_measurement_still_stands() -> None:
@@ -132,7 +132,7 @@ def test_a_lone_ratio_shows_its_band_its_prediction_and_its_counts() -> None:
     table = result_table(tokens=(10_004,), cells=(CELLS[0], CELLS[4]))
     fig = draw_predicted_speedup(table)
     (row,) = reduced(table).to_dict("records")
-    assert points(fig, "_predicted") == [(row["realised"], row["speedup_predicted"])]
+    assert points(fig, "_predicted") == [(row["realised"], row["speedup_calibrated"])]
     (eq9,) = lines(fig, "_speedup_eq9")
     assert set(eq9.get_ydata()) == {row["speedup_eq9"]}
     assert eq9.get_xdata()[0] < row["realised"] < eq9.get_xdata()[1]

@@ -67,7 +67,7 @@ def test_speedups_seconds_and_oom_are_written_in_their_place(
 def test_a_mark_stands_where_the_prediction_ends(fig: Figure, table: pd.DataFrame) -> None:
     (ax,) = fig.axes
     due = table.set_index("label")
-    ends = due["prefill_predicted_s"] + due["selection_predicted_s"].fillna(0.0)
+    ends = due["prefill_calibrated_s"] + due["selection_calibrated_s"].fillna(0.0)
     seen = {names(ax)[round(sum(line.get_ydata()) / 2)]: line.get_xdata()[0]
             for line in lines(fig, "_mark")}  # fmt: skip
     assert seen == pytest.approx(ends.to_dict())

@@ -193,7 +193,7 @@ def test_the_predicted_stack_is_a_thin_bar_under_the_measured_one(width: str) ->
         for above, below in zip(seen, said, strict=True):
             assert above.get_y() + above.get_height() < below.get_y() < above.get_y() + 1
             assert below.get_height() < 0.5 * above.get_height()
-    assert "Thin bars: predicted before the measurement." in notes_of(fig)
+    assert "Thin bars: predicted, written before the measurement." in notes_of(fig)
     assert_tidy(fig)
 
 
