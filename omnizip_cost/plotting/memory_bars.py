@@ -19,7 +19,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from omnizip_cost.plotting.canvas import figure_width_in, new_figure, three_digits
 from omnizip_cost.plotting.contexts import (
     CONFIGURATION,
-    KINDS,
     MOST_PANELS,
     SETTING,
     Panel,
@@ -311,7 +310,7 @@ def _notes(
         where(rows, *alone, "device", "dtype", "attention"),
         weight_note(rows),
         f"bars: {'; '.join(bases)}" if bases else "no memory was measured",
-        f"prediction: {KINDS[kind]}, written before the measurement" if kind else
+        "predictions: written before the measurement, no calibration enters them" if kind else
         "no prediction is on record",
         f"{without} of {len(rows)} configurations have none" if kind and without else "",
         "lines: what one process can use of a card" if drawn else

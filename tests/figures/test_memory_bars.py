@@ -108,7 +108,7 @@ def test_clips_and_models_have_panels_and_nothing_is_clipped(width: str) -> None
 def test_notes_say_what_is_measured_and_which_prediction() -> None:
     notes = notes_of(draw_memory_bars(memory_result(**ONE), limits_table())).replace("\n", " ")
     assert "Bars: allocated by tensors." in notes
-    assert "Prediction: uncalibrated, written before the measurement." in notes
+    assert "Predictions: written before the measurement, no calibration enters them." in notes
     table = memory_result(**ONE).assign(peak_memory_predicted_bytes=float("nan"))
     fig = draw_memory_bars(table, limits_table())
     assert "No prediction is on record." in notes_of(fig).replace("\n", " ")
