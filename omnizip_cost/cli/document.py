@@ -203,7 +203,7 @@ def drawn_figures(tables: Path) -> tuple[list[PageFigure], list[str]]:
         except InvalidValueError as error:
             notes.append(f"{name}: {error}")
         else:
-            figures.append(PageFigure(name=name, caption=caption, svg=svg))
+            figures.append(PageFigure(name=name, caption=caption, svg=svg, wide=name in WIDE))
     return figures, notes
 
 

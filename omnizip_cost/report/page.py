@@ -28,6 +28,8 @@ class PageFigure:
     name: str
     caption: str
     svg: str
+    wide: bool = False
+    """Whether it takes the width of the page, no other beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,8 @@ class _Shown:
 
     section: PageSection
     anchor: str
-    figures: tuple[tuple[str, str], ...]
-    """Element and caption of each drawing."""
+    figures: tuple[tuple[str, PageFigure], ...]
+    """The element of each drawing, and what is said of it."""
 
 
 def render_page(page: Page) -> str:
@@ -117,7 +119,7 @@ def _shown(sections: Sequence[PageSection]) -> list[_Shown]:
             continue
         anchor = f"s{at}-{re.sub(r'[^a-z0-9]+', '-', section.heading.lower()).strip('-')}"
         figures = tuple(
-            (inline_svg(item.svg, f"f{at}-{item.name}", item.caption), item.caption)
+            (inline_svg(item.svg, f"f{at}-{item.name}", item.caption), item)
             for item in section.figures
         )
         shown.append(_Shown(section=section, anchor=anchor, figures=figures))
