@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from omnizip_cost.cli import publish
 from omnizip_cost.cli.app import run
 from omnizip_cost.compare import STEPS
 from omnizip_cost.plotting import drawable
+from omnizip_cost.results import read_table, write_table
 
 Capture = pytest.CaptureFixture[str]
 ROWS = Path(__file__).resolve().parents[2] / "analysis" / "measurements" / "cpu-demo"
@@ -102,14 +104,18 @@ def test_its_table_is_written_for_the_figure(
     """Drawing itself is tested with the other figures."""
     drawn: list[list[str]] = []
     monkeypatch.setattr(publish, "draw_figures", lambda out: drawn.append(drawable(out / "tables")))
+    store, out_dir = tmp_path / "store", tmp_path / "out"
+    rows = read_table(ROWS / "rows.parquet").drop(columns="grid_thw")  # as rows were before it
+    write_table(rows, store / "rows.parquet")
+    shutil.copy(ROWS / "environment.json", store)
     chosen = ("--explain", "--device", cpu, "--method", "random", "--timer", "ttft")
-    assert run(["compare", str(ROWS), *chosen, "--out", str(tmp_path)]) == 0
+    assert run(["compare", str(store), *chosen, "--out", str(out_dir)]) == 0
     out = capsys.readouterr().out
     assert "Where the speed-up goes (time to first token): Random 40%, 40.0% kept" in out
     assert "frames taken as square" in out
     assert "is not explained" in out
     assert "In no prediction: assembly: positions" in out
-    with (tmp_path / "tables" / "waterfall.csv").open() as file:
+    with (out_dir / "tables" / "waterfall.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["label"] for row in rows} == {"Random 55%", "Random 40%"}
     assert {row["timer"] for row in rows} == {"ttft"}
