@@ -86,8 +86,10 @@ def _run(options: argparse.Namespace, grids: tuple[Grid, ...]) -> int:
     from campaign_thinkers import Thinkers
 
     first = grids[0]
+    minutes = options.budget_minutes
     budget = Budget(
-        minutes=options.budget_minutes or BUDGET_MINUTES[options.device], started_s=_STARTED_S
+        minutes=BUDGET_MINUTES[options.device] if minutes is None else minutes,
+        started_s=_STARTED_S,
     )
     if first.device == "cuda" and not torch.cuda.is_available():
         raise InvalidValueError(

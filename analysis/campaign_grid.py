@@ -215,7 +215,7 @@ MAIN = (
     *cells({"fastv": (0.50, 0.35)})[1:],
     last_query(0.35),
 )
-"""The issue's table: OmniZip's ratios; the others at the paper's (OmniZip, Tabs. 1-2)."""
+"""OmniZip from light to heavy pruning; the others at the paper's ratios (OmniZip, Tabs. 1-2)."""
 
 SHORT = (
     *cells({"omnizip": (0.70, 0.55, 0.35), "random": (0.40,), "dycoke": (0.35,), "fastv": (0.35,)}),
@@ -292,11 +292,10 @@ CUDA_MORE = Grid(
         _gpu("30B-A3B, 24 layers, 15 s", _30B, 15, (FULL,), layers=24),
     ),
 )
-"""Of Qwen3-Omni full tokens alone, since the compressed runtime refuses it: what experts cost over
-the length, half of the layers, which leave room for a prompt on any card of 80 GB."""
 """Clips of 240 s are worth 40,000 tokens; 15 and 90 s are lengths that a calibration on the first
-grid has not seen. Qwen3-Omni is not here: what runs the compressed model refuses its DeepStack
-features, which enter the first layers and would have to be pruned along."""
+grid has not seen. Of Qwen3-Omni full tokens alone: what runs the compressed model refuses its
+DeepStack features, which enter the first layers and would have to be pruned along. Half of its
+layers leave room for a prompt on any card of 80 GB."""
 
 
 _TINY_FIRST = Block(name="tiny, 11 s", model="omni-tiny", seconds=11, cells=MAIN, rounds=5)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from campaign_steps import known_rows
+
 from omnizip_cost.cli.measured_here import ROWS, write_measured
 from omnizip_cost.profiling.micro import micro_benchmark
 from omnizip_cost.profiling.micro_cases import half_cases
 from omnizip_cost.profiling.micro_device import measured_device
 from omnizip_cost.results import write_table
-from omnizip_cost.results.tables import read_table
 
 HALVES = 0.1
 """Share of the time that products in 16 bits get on a CPU, as ``devices cpu --measure`` gives."""
@@ -20,7 +21,7 @@ def micro_done(folder: Path, name: str, environment_id: str) -> bool:
     path = folder / f"{name}{ROWS}"
     if not path.is_file():
         return False
-    return set(read_table(path)["environment_id"]) == {environment_id}
+    return set(known_rows(path, "environment_id")["environment_id"]) == {environment_id}
 
 
 def micro_step(folder: Path, name: str, seconds: float, *, device: str, dtype: str) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from campaign_grid import Profile
-from campaign_steps import add_rows
+from campaign_steps import add_rows, known_rows
 from torch import nn
 
 from omnizip_cost.profiling.cell import Cell
-from omnizip_cost.results.tables import read_table
 from omnizip_cost.runtime.inputs import ModelInputs
 
 OPERATORS_FILE = "operators.csv"
@@ -24,7 +23,7 @@ def unprofiled(folder: Path, step: Profile) -> tuple[Cell, ...]:
     path = folder / OPERATORS_FILE
     if not path.is_file():
         return step.cells
-    table = read_table(path)
+    table = known_rows(path, "model", "clip", "label")
     mine = table[(table["model"] == step.of.spec.name) & (table["clip"] == step.of.clip)]
     known = set(mine["label"])
     return tuple(cell for cell in step.cells if cell.label not in known)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from campaign_grid import Block, Case, cases_of
 
+from omnizip_cost.errors import InputFileError
 from omnizip_cost.results import MeasurementRow, write_table
 from omnizip_cost.results.row import FlatRow
 from omnizip_cost.results.tables import read_table
@@ -65,6 +66,22 @@ def add_rows(path: Path, rows: Iterable[FlatRow], *, instead_of: Sequence[str] =
             old = old[[tuple(one) not in replaced for one in keys]]
         frames = [old, new]
     write_table(pd.concat(frames, ignore_index=True), path)
+
+
+def known_rows(path: Path, *columns: str) -> pd.DataFrame:
+    """Read a table that an earlier run wrote.
+
+    Raises
+    ------
+    InputFileError
+        It is none, or lacks a column.
+    """
+    table = read_table(path)
+    if missing := [name for name in columns if name not in table]:
+        raise InputFileError(
+            path, f"lacks the column {missing[0]!r}", "remove it, and it is measured again"
+        )
+    return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,6 +140,12 @@ def _checked(
     if None in moments:
         unknown = starts[moments.index(None)]
         return Recorded(refused=f"When its first sample was taken is not known: {_said(unknown)}.")
+    for row in rows:
+        began, ended = _moment(row.started_utc), _moment(row.created_utc)
+        if began is not None and ended is not None and began > ended:
+            return Recorded(
+                refused=f"Its first sample is said to be of {_at(began)}, its last of {_at(ended)}."
+            )
     first = min(moment for moment in moments if moment is not None)
     accepted: dict[str, RecordedPrediction] = {}
     refused = []
@@ -170,6 +176,8 @@ def _why_not_apart(one: RecordedPrediction, written: datetime) -> str:
         return f"does not say when {name} was made: {_said(one.calibration_created_utc)}"
     if fitted > written:
         return f"was written at {_at(written)}, before its calibration at {_at(fitted)}"
+    if not one.fitted_configurations:
+        return f"does not say what {one.calibration or 'its calibration'} was fitted on"
     if one.configuration in one.fitted_configurations:
         return f"uses a calibration that was fitted on this configuration ({one.configuration})"
     return ""

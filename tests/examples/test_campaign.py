@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tarfile
 from dataclasses import FrozenInstanceError, replace
 from operator import attrgetter
@@ -215,6 +216,7 @@ def test_two_runs_are_held_against_each_other(stage: Stage, capsys: Any) -> None
         (["--device", "cpu", "--grid", "cuda"], "one for --device cpu"),
         (["--device", "cpu", "--grid", "gpu"], "unknown grid 'gpu'"),
         (["--device", "cuda", "--rehearse", "--budget-minutes", "-1"], "--budget-minutes"),
+        (["--device", "cpu", "--rehearse", "--budget-minutes", "0"], "above 0"),
     ],
 )
 def test_wrong_options_are_one_sentence(
@@ -226,6 +228,13 @@ def test_wrong_options_are_one_sentence(
     assert stage.program.main(arguments) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
+
+
+def test_a_table_of_something_else_is_refused_in_a_sentence(stage: Stage) -> None:  # noqa: F811
+    other = stage.folder / "cpu.micro.csv"
+    other.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(InputFileError, match="lacks the column 'environment_id'"):
+        importlib.import_module("campaign_micro").micro_done(stage.folder, "cpu", "planted")
 
 
 def test_a_card_that_is_not_known_gets_a_folder_of_its_own(stage: Stage) -> None:  # noqa: F811

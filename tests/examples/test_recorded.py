@@ -136,6 +136,13 @@ def test_the_earliest_stage_counts(recorded: RecordedPrediction) -> None:
     assert not found.any
 
 
+def test_rows_that_began_after_they_ended_have_no_prediction(recorded: RecordedPrediction) -> None:
+    later = replace(_rows()[0], created_utc="2026-11-20T11:00:00+00:00")
+    (found,) = recorded_for([later, *_rows()[1:]], [recorded]).values()
+    assert not found.any
+    assert "its last of 2026-11-20T11:00:00" in found.refused
+
+
 def test_rows_without_a_time_take_their_environments_first_session(
     recorded: RecordedPrediction,
 ) -> None:
@@ -192,6 +199,7 @@ def test_a_calibration_of_other_rows_is_accepted(
         ({"calibration_created_utc": ""}, "does not say when own.toml was made"),
         ({"fitted_configurations": (f"qwen2.5-omni-7b, {WORK.tokens:,} tokens, {LABEL}",)},
          "was fitted on this configuration"),
+        ({"fitted_configurations": ()}, "does not say what own.toml was fitted on"),
     ],
 )  # fmt: skip
 def test_one_that_may_have_seen_the_cell_is_refused(
