@@ -40,6 +40,9 @@ DEVICE = "rtx-a6000"
 EXACT = "sdpa"
 """What fused attention executes: the exact count beside times."""
 PASS = ("prefill", "selection")
+NEAR = 0.005
+"""Pairs this near are one setting: those of a campaign are solved from the retained ratio on its
+own prompt, and the paper's are rounded, such as (0.302, 0.602) and (0.3, 0.6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +155,12 @@ def _timed(row: AccuracyRow, predicted: Prediction) -> AccuracyRow:
 
 def _measured(rows: Sequence[AccuracyRow], folder: Path) -> list[AccuracyRow]:
     """Seconds of the same settings on the same prompt, as a GPU's result table has them."""
-    results = {_place(row): row for row in _results(folder / "result.csv")}
+    results = _results(folder / "result.csv")
     found = []
     for row in rows:
         if row.cost != "eq9":
             continue
-        result = results.get((row.model, row.label))
+        result = next((one for one in results if _same_setting(row, one)), None)
         if result is not None:
             found.append(_observed(row, folder.name, result))
     return found
@@ -180,8 +183,17 @@ def _results(path: Path) -> tuple[Mapping[str, str], ...]:
         )
 
 
-def _place(result: Mapping[str, str]) -> tuple[str, str]:
-    return result["model"], result["label"]
+def _same_setting(row: AccuracyRow, result: Mapping[str, str]) -> bool:
+    """Whether a measured configuration ran a published setting."""
+    if (row.model, row.method) != (result["model"], result["method"]):
+        return False
+    if row.method == "full":
+        return True
+    pairs = ((row.rho_a, result["rho_a"]), (row.rho_v, result["rho_v"]))
+    return row.retained == float(result["retained"]) and all(
+        printed is None or (ran != "" and abs(float(ran) - printed) <= NEAR)
+        for printed, ran in pairs
+    )
 
 
 def _observed(row: AccuracyRow, device: str, result: Mapping[str, str]) -> AccuracyRow:
@@ -192,6 +204,9 @@ def _observed(row: AccuracyRow, device: str, result: Mapping[str, str]) -> Accur
         cost="seconds",
         kind="measured",
         device=device,
+        rho_a=float(result["rho_a"]) if result["rho_a"] else None,
+        rho_v=float(result["rho_v"]) if result["rho_v"] else None,
+        realised=float(result["realised"]),
         value=float(result["prefill_s"]) + selection_s,
         low=float(low) + selection_s if low else None,
         high=float(high) + selection_s if high else None,

@@ -122,17 +122,21 @@ def test_check_writes_nothing_and_its_status_says_stale(programs: Any, tmp_path:
 
 
 def test_measured_seconds_are_joined_from_a_gpu_only(programs: Any, tmp_path: Path) -> None:
-    """A result table as the campaign writes it, with one setting measured and one out of memory."""
+    """A result table as the campaign writes it: pairs solved from the ratio, one out of memory."""
     three = [one for one in programs.settings.worldsense() if one.model == "qwen2.5-omni-3b"]
     same = {"model": "qwen2.5-omni-3b", "execution": "stock", "attention": "sdpa",
             "dtype": "bfloat16", "clip": programs.settings.CLIP, "mode": "paper",
-            "fastv_form": ""}  # fmt: skip
+            "fastv_form": "", "method": "omnizip", "prefill_low_s": 0.048,
+            "prefill_high_s": 0.053, "selection_s": 0.002}  # fmt: skip
     result = pd.DataFrame([
-        {**same, "label": "OmniZip 45% (0.3, 0.6)", "status": "ok", "prefill_s": 0.05,
-         "prefill_low_s": 0.048, "prefill_high_s": 0.053, "selection_s": 0.002},
-        {**same, "label": "Random 55%", "status": "oom"},
-        {**same, "label": "OmniZip 35% (0.4, 0.7)", "status": "ok", "prefill_s": 0.04,
-         "clip": "30 s at 252x448"},
+        {**same, "label": "OmniZip 45%", "retained": 0.45, "rho_a": 0.3018, "rho_v": 0.6018,
+         "realised": 0.4479, "status": "ok", "prefill_s": 0.05},
+        {**same, "label": "Random 55%", "method": "random", "retained": 0.55, "rho_a": 0.45,
+         "rho_v": 0.45, "realised": 0.55, "status": "oom"},
+        {**same, "label": "OmniZip 35%", "retained": 0.35, "rho_a": 0.43, "rho_v": 0.69,
+         "realised": 0.35, "status": "ok", "prefill_s": 0.04},
+        {**same, "label": "OmniZip 35%", "retained": 0.35, "rho_a": 0.4018, "rho_v": 0.7018,
+         "realised": 0.3444, "status": "ok", "prefill_s": 0.04, "clip": "30 s at 252x448"},
     ])  # fmt: skip
     for device in ("h100-sxm", "cpu"):
         (tmp_path / device).mkdir()
@@ -142,4 +146,5 @@ def test_measured_seconds_are_joined_from_a_gpu_only(programs: Any, tmp_path: Pa
     (row,) = [row for row in rows if row.kind == "measured"]
     assert (row.device, row.label) == ("h100-sxm", "OmniZip 45% (0.3, 0.6)")
     assert (row.value, row.low, row.high) == pytest.approx((0.052, 0.05, 0.055))
+    assert (row.rho_a, row.rho_v, row.realised) == (0.3018, 0.6018, 0.4479), "what ran"
     assert row.accuracy == 45.2
