@@ -37,13 +37,8 @@ from counters_tools import TOOLS
 
 import omnizip_cost as oz
 from omnizip_cost.cost.conventions import PAPER_TOKENS
-from omnizip_cost.profiling.environment import (
-    cpu_model,
-    git_commit,
-    load_average,
-    now_utc,
-    usable_cores,
-)
+from omnizip_cost.profiling.environment import cpu_model, load_average, usable_cores
+from omnizip_cost.results.commit import git_commit, now_utc
 from omnizip_cost.specs import ModelSpec, load_spec, require_thinker
 from omnizip_cost.sweep import Block, Grid, blocks, make_grid
 from omnizip_cost.sweep.folder import sweep

@@ -19,7 +19,6 @@ from pathlib import Path
 from campaign_grid import Block, Case, cases, grid_named
 
 from omnizip_cost import __version__
-from omnizip_cost.cli.calibrate import now_utc
 from omnizip_cost.compare.predicted import backend_of
 from omnizip_cost.compare.recorded import RecordedPrediction, UsedCalibration, Writer
 from omnizip_cost.compare.recorded_file import add_recorded, read_recorded
@@ -28,7 +27,7 @@ from omnizip_cost.hardware import Device, load_device, plain_dtype
 from omnizip_cost.latency import Calibration, Prediction, predict
 from omnizip_cost.latency.calibration_file import read_calibration
 from omnizip_cost.results import MeasurementStore
-from omnizip_cost.results.commit import git_commit
+from omnizip_cost.results.commit import git_commit, now_utc
 
 HERE = Path(__file__).parent
 MEASURED = HERE / "measurements"

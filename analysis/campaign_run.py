@@ -17,12 +17,13 @@ from campaign_plan import Machine, block_of, build_seconds, passes_of, step_seco
 from campaign_steps import Circumstances, Held, StepRow, held, note_step
 from campaign_thinkers import NotBuiltError, Thinkers
 
-from omnizip_cost.profiling import Repeats, environment_record, now_utc, profile_grid
+from omnizip_cost.profiling import Repeats, environment_record, profile_grid
 from omnizip_cost.profiling.clock import Clock
 from omnizip_cost.profiling.environment import device_name
 from omnizip_cost.profiling.failures import failure_of
 from omnizip_cost.profiling.memory import release_memory
 from omnizip_cost.results import MeasurementStore, environment_id
+from omnizip_cost.results.commit import now_utc
 from omnizip_cost.runtime.inputs import random_inputs
 
 SAY_EVERY_S = 10.0

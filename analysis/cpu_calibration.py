@@ -17,7 +17,7 @@ from statistics import median
 
 import torch
 
-from omnizip_cost.cli.calibrate import now_utc, print_calibrated, read_rows
+from omnizip_cost.cli.calibrate import print_calibrated, read_rows
 from omnizip_cost.cli.measured_here import ROWS, write_measured
 from omnizip_cost.compare.calibrated import Calibrated, calibrate
 from omnizip_cost.hardware import load_device
@@ -28,6 +28,7 @@ from omnizip_cost.profiling.micro import micro_benchmark
 from omnizip_cost.profiling.micro_cases import SECONDS, half_cases
 from omnizip_cost.profiling.micro_device import measured_device
 from omnizip_cost.results import MeasurementStore, environment_id, write_table
+from omnizip_cost.results.commit import now_utc
 from omnizip_cost.results.micro import MicroRow
 from omnizip_cost.runtime.build import build_thinker
 from omnizip_cost.runtime.inputs import random_inputs

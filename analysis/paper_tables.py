@@ -9,7 +9,7 @@ and video tokens, R = 100 decode steps where a convention counts decoding), and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from omnizip_cost.results import FlatRow
 from omnizip_cost.units import TERA
 
 CONVENTIONS = ("eq9", "sdpa", "torch", "hardware")
+_TITLES = {"eq9": "Eq. 9"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +129,15 @@ def _equal(printed: PrintedFlops, flops: int, whole: int) -> bool:
 def written_columns() -> list[Column]:
     """Columns of the written tables: what is printed, each convention, the accuracy."""
     counted = [
-        Column(key=f"flops_{name}", title=f"{name}, TFLOP", write=_tera) for name in CONVENTIONS
+        Column(key=f"flops_{name}", title=_TITLES.get(name, name), over="TFLOP", write=_tera)
+        for name in CONVENTIONS
     ]
     return [
         Column(key="table", title="table", align="left"),
         Column(key="model", title="model", align="left"),
         Column(key="label", title="setting", align="left"),
-        Column(key="printed", title="printed, TFLOP"),
-        Column(key="same", title="eq9 agrees", align="left"),
+        Column(key="same", title="Eq. 9 agrees", align="left"),
+        Column(key="printed", title="printed", over="TFLOP"),
         *counted,
         Column(key="accuracy", title="accuracy (%)", write=_one_decimal),
     ]
@@ -153,6 +155,16 @@ def _tera(value: Any) -> str:
     return f"{flops / TERA:.1f} ({share:.0%})"
 
 
+def _latex(columns: Sequence[Column], cells: Sequence[Mapping[str, Any]]) -> str:
+    """Write the table as wide as the page."""
+    parts = (
+        r"% Needs \usepackage{booktabs,graphicx}.",
+        r"\resizebox{\textwidth}{!}{%",
+        latex_table(columns, cells) + "}",
+    )
+    return "\n".join(parts) + "\n"
+
+
 def _one_decimal(value: Any) -> str:
     return f"{value:.1f}"
 
@@ -164,7 +176,7 @@ def tables() -> dict[str, Table]:
     return {
         "paper_tables.csv": rows,
         "paper_tables.md": markdown_table(columns, cells) + "\n",
-        "paper_tables.tex": latex_table(columns, cells) + "\n",
+        "paper_tables.tex": _latex(columns, cells),
     }
 
 

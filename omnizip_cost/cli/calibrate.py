@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +70,7 @@ def calibrate_command(
     from omnizip_cost.compare.calibrated import calibrate
     from omnizip_cost.hardware import load_device
     from omnizip_cost.latency.calibration_file import write_calibration
+    from omnizip_cost.results.commit import now_utc
 
     require_one_format(as_json=as_json, as_csv=as_csv)
     if estimates and not (as_json or as_csv):
@@ -164,11 +164,6 @@ def _bundled(
 
     names = dict.fromkeys(row.model for row in rows if row.model not in known)
     return {name: load_spec(name) for name in names}
-
-
-def now_utc() -> str:
-    """Time of day in UTC, to the second, as ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _versions(paths: Sequence[Path]) -> dict[str, str]:

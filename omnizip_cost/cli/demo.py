@@ -58,7 +58,7 @@ def demo_command(
     Example: `omnizip-cost demo --out out/demo`
     """
     from omnizip_cost.compare import compare
-    from omnizip_cost.profiling import now_utc
+    from omnizip_cost.results.commit import now_utc
     from omnizip_cost.specs import load_spec, require_thinker
     from omnizip_cost.workload import decode_clip
 

@@ -33,7 +33,7 @@ CAPTIONS = {
 HOW_TO_READ = {
     "clip_length": "Lines end where a clip no longer fits the device; they are flat past 384 s, "
     "where the processor takes no more frames.",
-    "memory_bars": "Bars are measured, ticks were predicted beforehand, dashed lines are what one "
+    "memory_bars": "Bars are measured, ticks were predicted beforehand; a dashed line is what one "
     "process can use of a card.",
 }
 """What a page adds to the title of a figure that does not say it itself."""

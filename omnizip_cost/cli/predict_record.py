@@ -65,10 +65,9 @@ def write_record(
         A cell that the file holds already.
     """
     from omnizip_cost import __version__
-    from omnizip_cost.cli.calibrate import now_utc
     from omnizip_cost.compare.recorded import Writer
     from omnizip_cost.compare.recorded_file import add_recorded
-    from omnizip_cost.results.commit import git_commit
+    from omnizip_cost.results.commit import git_commit, now_utc
 
     writer = Writer(
         package_version=__version__,

@@ -69,7 +69,7 @@ def profile_command(
     Example: `omnizip-cost profile --model omni-tiny --seconds 6 --pixels 252x448 --out out/tiny`
     """
     from omnizip_cost.compare import compare
-    from omnizip_cost.profiling import now_utc
+    from omnizip_cost.results.commit import now_utc
 
     if (model is None) == (checkpoint is None):
         raise OptionsError("profile", "--model must be given, or --checkpoint, but not both")

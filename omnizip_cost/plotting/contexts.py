@@ -24,7 +24,7 @@ the label; those that follow from a ratio differ a little from clip to clip."""
 KINDS = {"predicted": "uncalibrated", "calibrated": "calibrated"}
 """How the two predictions on record are called in columns, and in words."""
 
-_METHODS = ("full", "omnizip", "visionzip", "dycoke", "random", "fastv")
+_METHODS = ("full", "omnizip", "visionzip", "random", "dycoke", "fastv")
 
 MOST_PANELS = 12
 """As many as a page holds."""
@@ -169,7 +169,13 @@ def _titles(gone: Sequence[Panel], groups: Sequence[Panel], setting: Sequence[st
         if not model:
             model, rest = text(group[0], "model"), rest.removeprefix(f"{text(group[0], 'model')}, ")
         models.setdefault(model, []).append(rest)
-    return "; ".join(f"{model}, {' and '.join(parts)}" for model, parts in models.items())
+    return "; ".join(f"{model}, {_listed(parts)}" for model, parts in models.items())
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """Join names as a sentence does."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _with_room(

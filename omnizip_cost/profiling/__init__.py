@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from omnizip_cost.profiling.cell import Cell as Cell
     from omnizip_cost.profiling.cell import paper_cells as paper_cells
     from omnizip_cost.profiling.environment import environment_record as environment_record
-    from omnizip_cost.profiling.environment import now_utc as now_utc
     from omnizip_cost.profiling.harness import Repeats as Repeats
     from omnizip_cost.profiling.harness import Samples as Samples
     from omnizip_cost.profiling.harness import measure as measure
@@ -29,7 +28,6 @@ _PUBLIC = {
     "Samples": "harness",
     "environment_record": "environment",
     "measure": "harness",
-    "now_utc": "environment",
     "paper_cells": "cell",
     "profile_cell": "session",
     "profile_grid": "session",

@@ -14,7 +14,7 @@ from omnizip_cost.compression.build import make_plan
 from omnizip_cost.errors import InvalidValueError, UnknownNameError
 from omnizip_cost.profiling.cell import Cell
 from omnizip_cost.profiling.clock import Clock, clock_for
-from omnizip_cost.profiling.environment import device_name, environment_record, now_utc
+from omnizip_cost.profiling.environment import device_name, environment_record
 from omnizip_cost.profiling.failures import Failure, failure_of
 from omnizip_cost.profiling.harness import judged, no_garbage_collection
 from omnizip_cost.profiling.memory import (
@@ -24,6 +24,7 @@ from omnizip_cost.profiling.memory import (
     resident_bytes,
 )
 from omnizip_cost.profiling.stages import MemoryLedger, StageLedger, TimeLedger, run_pass
+from omnizip_cost.results.commit import now_utc
 from omnizip_cost.results.schema import (
     EXECUTIONS,
     WEIGHTS,

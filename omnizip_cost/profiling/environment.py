@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 
 from omnizip_cost import __version__
-from omnizip_cost.results.commit import command_output, git_commit
+from omnizip_cost.results.commit import command_output, git_commit, now_utc
 
 _SMI_FIELDS = {
     "driver": "driver_version",
@@ -92,11 +91,6 @@ def device_name(device: str | torch.device) -> str:
     """Name of the device: as CUDA gives it, else "cpu"."""
     device = torch.device(device)
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def now_utc() -> str:
-    """Time of day in UTC, to the second, as ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def cpu_model() -> str | None:

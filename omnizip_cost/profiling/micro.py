@@ -20,7 +20,7 @@ from torch.nn import functional
 from omnizip_cost import __version__
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.profiling.clock import Clock, HostClock, clock_for
-from omnizip_cost.profiling.environment import device_name, environment_record, now_utc
+from omnizip_cost.profiling.environment import device_name, environment_record
 from omnizip_cost.profiling.harness import Repeats, judged, measure_parts
 from omnizip_cost.profiling.memory import keep_freed_memory, release_memory
 from omnizip_cost.profiling.micro_cases import (
@@ -32,6 +32,7 @@ from omnizip_cost.profiling.micro_cases import (
     micro_cases,
 )
 from omnizip_cost.profiling.watch import GpuState, MachineWatch
+from omnizip_cost.results.commit import now_utc
 from omnizip_cost.results.micro import MicroRow
 from omnizip_cost.results.schema import environment_id
 from omnizip_cost.runtime.build import require_dtype

@@ -11,9 +11,9 @@ from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.profiling.bench import Bench, CellRun
 from omnizip_cost.profiling.cell import FULL, Cell
 from omnizip_cost.profiling.clock import Clock
-from omnizip_cost.profiling.environment import now_utc
 from omnizip_cost.profiling.harness import Repeats, measure_parts
 from omnizip_cost.profiling.watch import MachineWatch
+from omnizip_cost.results.commit import now_utc
 from omnizip_cost.results.schema import MeasurementRow
 from omnizip_cost.results.store import MeasurementStore
 from omnizip_cost.runtime.inputs import ModelInputs

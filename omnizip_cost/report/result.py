@@ -160,7 +160,7 @@ _COLUMNS = (
         write=signed_percent,
         better="zero",
     ),
-    Column(key="memory_error_predicted", title="predicted", over="Error of peak",
+    Column(key="memory_error_predicted", title="predicted", over="Error of peak memory",
            write=signed_percent, better="zero"),
 )  # fmt: skip
 
@@ -175,8 +175,8 @@ def result_tables(rows: Iterable[ResultRow | Row]) -> list[ResultTable]:
     Returns
     -------
     list of ResultTable
-        In the order of the rows. Columns of calibrated predictions are there where any row of any
-        table has one.
+        Models in the order of the rows, short prompts first. Columns of calibrated predictions are
+        there where any row of any table has one.
     """
     records = [dict(row) for row in rows]
     columns = [
@@ -184,6 +184,7 @@ def result_tables(rows: Iterable[ResultRow | Row]) -> list[ResultTable]:
         for column in _COLUMNS
         if "calibrated" not in column.key or any(not absent(row[column.key]) for row in records)
     ]
+    models = list(dict.fromkeys(row["model"] for row in records))
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in records:
         groups.setdefault(tuple(row[name] for name in _GROUP), []).append(row)
@@ -194,8 +195,13 @@ def result_tables(rows: Iterable[ResultRow | Row]) -> list[ResultTable]:
             lines=[_line(row) for row in own],
             unranked=[at for at, row in enumerate(own) if row["method"] == "full"],
         )
-        for own in groups.values()
+        for own in sorted(groups.values(), key=lambda own: _place(own[0], models))
     ]
+
+
+def _place(row: Row, models: Sequence[Any]) -> tuple[int, int]:
+    """Where a table stands: by its model, then by its prompt."""
+    return models.index(row["model"]), int(row["full_tokens"])
 
 
 def summary_table(summary: Iterable[ErrorSummaryRow | Row]) -> ResultTable:

@@ -75,7 +75,7 @@ def _sections(part: ResultPart) -> list[PageSection]:
         ),
         PageSection(
             heading="Time per stage", level=3, figures=placed(drawn, "stages"),
-            tables=(html_table("Medians", *stage_lines(part.stages)),)
+            tables=(html_table(_timed(part.stages), *stage_lines(part.stages)),)
             if part.stages else (),
         ),
         PageSection(heading="Memory", level=3, figures=placed(drawn, "memory")),
@@ -85,7 +85,7 @@ def _sections(part: ResultPart) -> list[PageSection]:
         PageSection(heading="Further figures", level=3, figures=(
             *placed(drawn, "windows"), *placed(drawn, "conventions"), *unplaced(drawn))),
         PageSection(heading="Read with care", level=3, points=_cautions(rows)),
-        PageSection(heading="What was run", level=3, facts=(*_run(rows), *part.machine)),
+        PageSection(heading="What was run", level=3, facts=_facts(part)),
     ]  # fmt: skip
 
 
@@ -158,6 +158,19 @@ def _cautions(rows: Sequence[Row]) -> tuple[str, ...]:
         for doubt in str(row["doubts"]).split("; ")
     ]
     return (*notes, *condensed(doubts))
+
+
+def _facts(part: ResultPart) -> tuple[tuple[str, str], ...]:
+    """What was run and on what machine, each thing once."""
+    run = _run(part.result)
+    told = {name for name, _ in run}
+    return (*run, *(fact for fact in part.machine if fact[0] not in told))
+
+
+def _timed(stages: Sequence[Row]) -> str:
+    """Say what the table of stages holds."""
+    alone = all(absent(row.get("timed")) or row["timed"] == "observed" for row in stages)
+    return "Medians" if alone else "Observed: medians; the others: predicted beforehand"
 
 
 def _run(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:

@@ -1,13 +1,19 @@
-"""Which state of the program wrote a result: the commit of its own checkout."""
+"""Which state of the program wrote a result, and when: the commit of its own checkout, the time."""
 
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import which
 
 LONGEST_WAIT_S = 10.0
 """Longest wait for a command such as ``git`` to answer."""
+
+
+def now_utc() -> str:
+    """Time of day in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def git_commit() -> str | None:

@@ -122,9 +122,9 @@ def test_two_forms_under_one_label_are_told_apart() -> None:
 
 @pytest.mark.parametrize(
     ("predicted", "calibrated", "kind"),
-    [(True, True, "predicted"), (False, True, "calibrated"), (False, False, "")],
+    [(True, True, "calibrated"), (True, False, "predicted"), (False, False, "")],
 )
-def test_the_uncalibrated_prediction_comes_first(
+def test_the_calibrated_prediction_comes_first(
     predicted: bool, calibrated: bool, kind: str
 ) -> None:
     table = result_table(
