@@ -188,7 +188,7 @@ def _check(
             ],
             left=4 if several else 3,
             notes=[
-                f"{stale} of {len(rows)} are stale." if stale else f"All {len(rows)} are fresh."
+                f"{stale} of {len(rows)} stale." if stale else f"{len(rows)} of {len(rows)} fresh."
             ],
         )
     if stale:

@@ -223,7 +223,7 @@ def predict_command(
 
         titles = labels(methods, work, spec)
         count = write_record(cases, titles, engine.calibration, record)
-        print(f"recorded {count} predictions in {record}", file=stderr)
+        print(f"recorded {count} prediction{'s' * (count != 1)} in {record}", file=stderr)
     if not emit([case.row() for case in cases], as_json=as_json, as_csv=as_csv):
         from omnizip_cost.cli.predict_table import print_predictions
 

@@ -140,7 +140,7 @@ def test_the_command_draws_folders_inside_and_says_what_is_stale(
         write_table(windows_table(3), tmp_path / "tables" / place / "windows.csv")
     call = ["figures", "--from", str(tmp_path / "tables"), "--out", str(tmp_path / "out")]
     assert run([*call, "--check"]) == 1
-    assert "2 of 2 are stale." in capsys.readouterr().out
+    assert "2 of 2 stale." in capsys.readouterr().out
     assert run([*call, "windows", "--width", "page"]) == 0
     written = capsys.readouterr().out.split()
     assert [Path(line).parent.name for line in written] == ["a"] * 3 + ["b"] * 3
