@@ -9,9 +9,9 @@ OLDEST := .venv-oldest
 OLDEST_TRANSFORMERS := transformers==5.17.0
 # One process a core, one thread a process: more threads than cores take nearly twice as long.
 ALL_CORES := --numprocesses auto --dist loadfile
-test oldest: export OMP_NUM_THREADS := 1
+test oldest rehearse: export OMP_NUM_THREADS := 1
 
-.PHONY: demo test oldest lint types coverage clean
+.PHONY: demo test oldest rehearse lint types coverage clean
 
 demo: $(READY)
 	$(BIN)/omnizip-cost demo --out $(OUT) $(if $(CLIP),--clip "$(CLIP)")
@@ -23,6 +23,12 @@ test: $(READY)
 oldest: $(OLDEST)/.ready
 	$(OLDEST)/bin/python -m pytest $(ALL_CORES) tests/witnesses tests/golden \
 		tests/examples/test_build.py tests/examples/test_compressed_errors.py
+
+# Every step of the GPU campaign in small, under the transformers release of the GPU machines.
+rehearse: $(OLDEST)/.ready
+	rm -rf out/rehearsal
+	$(OLDEST)/bin/python analysis/campaign.py --device cuda --grid cuda --rehearse \
+		--out out/rehearsal --pack out/rehearsal.tar.gz
 
 coverage: $(READY)
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
