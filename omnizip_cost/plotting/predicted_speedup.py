@@ -3,7 +3,8 @@
 One panel per model and clip, for methods that drop tokens before the decoder; beside it one for
 FastV, which drops them inside and would lie between the others. A line in its band is what was
 predicted before the measurement; filled markers with bars are what the clock said; thin lines are
-the quotient of FLOPs of Eq. 9 and of the exact count. Both axes are logarithmic. Points that would
+the quotient of FLOPs of Eq. 9 and of the exact count. A panel has one model, so that markers
+tell methods apart where colours are alike in grey. Both axes are logarithmic. Points that would
 cover one another are set apart by a few points on the page; their data stay as they are.
 """
 
@@ -35,7 +36,7 @@ from omnizip_cost.plotting.style import (
     INK,
     METHOD_TITLES,
     method_colour,
-    model_markers,
+    method_markers,
     styled,
 )
 from omnizip_cost.plotting.tablerows import (
@@ -130,7 +131,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
     shape = (len(sheet.lines), len(sheet.lines[0]) * (2 if inside else 1))
     ratios = {"width_ratios": [2.1, 1.0] * len(sheet.lines[0])} if inside else {}
     axes = fig.subplots(*shape, sharex="col", sharey=True, squeeze=False, gridspec_kw=ratios)
-    shapes = model_markers(model for (model,) in distinct(reduced, "model"))
+    shapes = method_markers(method for (method,) in distinct(reduced, "method"))
     titles = iter(sheet.titles.values())
     cells = iter(axes.flat)
     for panel in (panel for line in sheet.lines for panel in line):
@@ -140,7 +141,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
                 ax.set_visible(False)
             continue
         for ax, members in zip(pair, _inside_apart(panel), strict=False):
-            _draw_panel(ax, members, shapes[text(panel[0], "model")], kind)
+            _draw_panel(ax, members, shapes, kind)
         title = next(titles) or ("chosen before the decoder" if inside else "")
         pair[0].set_title(title, color=INK, fontsize=7.5)
         if inside and panel in sheet.lines[0]:
@@ -149,7 +150,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
     if inside:
         for ax in axes[:, 1::2].flat:
             ax.margins(x=0.28)
-    _legend(fig, sheet, kind, width)
+    _legend(fig, sheet, kind, width, shapes)
     return fig
 
 
@@ -161,7 +162,7 @@ def _inside_apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     )
 
 
-def _draw_panel(ax: Any, rows: Sequence[Row], marker: str, kind: str) -> None:
+def _draw_panel(ax: Any, rows: Sequence[Row], shapes: dict[str, str], kind: str) -> None:
     """Draw methods of one model and clip: bands, counts, lines, then what was observed."""
     if not rows:
         ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", va="center", fontsize=7,
@@ -184,7 +185,7 @@ def _draw_panel(ax: Any, rows: Sequence[Row], marker: str, kind: str) -> None:
     if len(forms) > 1:
         _name_forms(ax, ends, kind)
     for row, offset in _set_apart(rows):
-        _draw_observed(ax, row, marker, offset, kind)
+        _draw_observed(ax, row, shapes[text(row, "method")], offset, kind)
 
 
 def _draw_counts(ax: Any, rows: Sequence[Row]) -> None:
@@ -312,12 +313,12 @@ def _finish_axes(axes: Any) -> None:
             seen[-1].tick_params(labelbottom=True)
 
 
-def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
+def _legend(fig: Figure, sheet: Sheet, kind: str, width: str, shapes: dict[str, str]) -> None:
     rows = [row for panel in sheet.panels for row in panel]
     methods = sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
     handles: list[Any] = [
-        Line2D([], [], color=method_colour(name), linestyle="-", marker="o", markersize=3.8,
-               markeredgecolor=INK, markeredgewidth=0.5, label=METHOD_TITLES.get(name, name))
+        Line2D([], [], color=method_colour(name), linestyle="-", marker=shapes[name],
+               markersize=3.8, markeredgecolor=INK, markeredgewidth=0.5, label=METHOD_TITLES.get(name, name))
         for name in methods
     ]  # fmt: skip
     labels = [handle.get_label() for handle in handles]
