@@ -318,7 +318,8 @@ def _legend(fig: Figure, sheet: Sheet, kind: str, width: str, shapes: dict[str, 
     methods = sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
     handles: list[Any] = [
         Line2D([], [], color=method_colour(name), linestyle="-", marker=shapes[name],
-               markersize=3.8, markeredgecolor=INK, markeredgewidth=0.5, label=METHOD_TITLES.get(name, name))
+               markersize=3.8, markeredgecolor=INK, markeredgewidth=0.5,
+               label=METHOD_TITLES.get(name, name))
         for name in methods
     ]  # fmt: skip
     labels = [handle.get_label() for handle in handles]
