@@ -39,7 +39,8 @@ def check_record(path: Path, *, layers_given: bool) -> None:
     from omnizip_cost.results.tables import SUFFIXES
 
     if path.suffix.lower() not in SUFFIXES:
-        raise InputFileError(path, f"predictions are a table: a name ending in {' or '.join(SUFFIXES)}")
+        endings = " or ".join(SUFFIXES)
+        raise InputFileError(path, f"predictions are a table: a name ending in {endings}")
     if layers_given:
         raise OptionsError("predict", "--record and --layer-tokens exclude each other")
 
