@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Self
 
 from torch import nn
 
@@ -21,6 +23,10 @@ from omnizip_cost.specs.spec import ThinkerSpec
 
 Progress = Callable[[str, int, int], None]
 """``progress(what, done, total)``, called before each step and once when all are done."""
+
+STORE_EVERY_S = 10.0
+"""Between two stores within a round, each of which takes about a quarter of a second: so much of
+the samples is lost at most when the process is killed (our choice)."""
 
 APART = "measured apart from the full-token reference"
 
@@ -83,7 +89,7 @@ def profile_grid(
       Cells that are stored as ``ok`` or ``oom`` are not run again, ``failed`` ones are.
     - ``rounds=n``, interleaved: each round takes one sample of every cell (A B C, B C A, ...), so
       that a drift of the machine meets all methods alike and none always follows the pause in
-      which all cells are stored. A later run takes the rounds that are missing. ``repeats`` gives
+      which cells are stored. A later run takes the samples that are missing. ``repeats`` gives
       warm-ups and budget only.
 
     Parameters
@@ -215,16 +221,43 @@ def _interleaved(
         left = [run for run in runs if run.failure is None]
         first = number % max(len(left), 1)
         due = [run for run in left[first:] + left[:first] if run.taken <= number]
-        for run in due:
-            report(f"round {number + 1}: {run.cell.label}", done, total)
-            done += 1
-            run.attempt(run.sample)
-        if due:
-            doubts = watch.doubts()
-            store.append(row for run in due for row in run.rows(doubts))
+        with _Keeper(store, watch) as keeper:
+            for run in due:
+                report(f"round {number + 1}: {run.cell.label}", done, total)
+                done += 1
+                run.attempt(run.sample)
+                keeper.keep(run)
         if repeats.budget_s is not None and _spent_s(runs) >= repeats.budget_s:
             break
     report("done", total, total)
+
+
+class _Keeper:
+    """Stores the cells of a round: now and then, and when it ends, by an interrupt or by itself."""
+
+    def __init__(self, store: MeasurementStore, watch: MachineWatch) -> None:
+        self._store, self._watch = store, watch
+        self._fresh: list[CellRun] = []
+        self._stored_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._flush()
+
+    def keep(self, run: CellRun) -> None:
+        """Take over a cell with one more sample."""
+        self._fresh.append(run)
+        if time.monotonic() - self._stored_s >= STORE_EVERY_S:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._fresh:
+            doubts = self._watch.doubts()
+            self._store.append(row for run in self._fresh for row in run.rows(doubts))
+            self._fresh.clear()
+        self._stored_s = time.monotonic()
 
 
 def _measure_memory(runs: Sequence[CellRun], report: Progress) -> None:

@@ -12,7 +12,7 @@ import torch
 from profiling_fixtures import FASTV, FULL, OMNIZIP, RANDOM, SPEC, inputs, thinker
 
 from omnizip_cost.errors import InputFileError, InvalidValueError, UnknownNameError
-from omnizip_cost.profiling import Cell, Repeats, paper_cells, profile_cell, profile_grid
+from omnizip_cost.profiling import Cell, Repeats, paper_cells, profile_cell, profile_grid, session
 from omnizip_cost.profiling import bench as bench_module
 from omnizip_cost.results import MeasurementRow, MeasurementStore
 from omnizip_cost.results.schema import STAGES
@@ -210,7 +210,7 @@ def test_rounds_take_the_cells_in_turn(model: Any, store: MeasurementStore, pass
     assert [done for _, done, _ in steps] == list(range(13))
 
 
-def test_a_stopped_round_is_lost_and_the_others_are_kept(
+def test_of_a_stopped_round_only_the_running_cell_is_lost(
     model: Any, store: MeasurementStore, passes: Passes
 ) -> None:
     # Three warm-ups, then rounds of three: the eighth pass is in the middle of the second round.
@@ -218,13 +218,14 @@ def test_a_stopped_round_is_lost_and_the_others_are_kept(
     with pytest.raises(KeyboardInterrupt):
         grid(model, store, rounds=3)
     before = {row.key: row for row in store.rows()}
-    assert {len(row.samples_s) for row in before.values()} == {1}
+    taken = {row.label: len(row.samples_s) for row in before.values()}
+    assert taken == {"Full tokens": 1, "OmniZip": 2, "Random": 1}
     passes.fail = lambda label, number: None
     passes.labels.clear()
     rows = grid(model, store, rounds=3)
     assert passes.labels == [
         *("Full tokens", "OmniZip", "Random"),  # warm-up
-        *("OmniZip", "Random", "Full tokens"),  # the second round
+        *("Random", "Full tokens"),  # the rest of the second round
         *("Random", "Full tokens", "OmniZip"),
     ]
     for row in rows:
@@ -235,6 +236,22 @@ def test_a_stopped_round_is_lost_and_the_others_are_kept(
     passes.labels.clear()
     assert grid(model, store, rounds=3) == rows
     assert passes.labels == []
+
+
+def test_a_long_round_is_stored_now_and_then(
+    model: Any, store: MeasurementStore, passes: Passes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed process cannot do any more is not needed."""
+    monkeypatch.setattr(session, "STORE_EVERY_S", 0.0)
+    kept: list[dict[str, int]] = []
+
+    def look(label: str, number: int) -> None:
+        rows = store.rows() if store.rows_path.is_file() else ()
+        kept.append({row.label: len(row.samples_s) for row in rows})
+
+    passes.fail = look
+    grid(model, store, rounds=1)
+    assert kept == [{}, {}, {}, {}, {"Full tokens": 1}, {"Full tokens": 1, "OmniZip": 1}]
 
 
 def test_a_cell_that_runs_out_of_memory_leaves_the_rounds(
