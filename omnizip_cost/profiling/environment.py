@@ -15,6 +15,7 @@ import torch
 
 from omnizip_cost import __version__
 from omnizip_cost.results.commit import command_output, git_commit, now_utc
+from omnizip_cost.units import MICRO
 
 _SMI_FIELDS = {
     "driver": "driver_version",
@@ -154,6 +155,34 @@ def parse_smi(text: str | None) -> dict[str, Any]:
             continue
         state[name] = cell if name in ("driver", "throttle_reasons") else _number(cell)
     return state
+
+
+_COUNTERS = {
+    "clocks_event_reasons_counters.sw_power_cap": "power cap",
+    "clocks_event_reasons_counters.sw_thermal_slowdown": "software thermal slowdown",
+    "clocks_event_reasons_counters.hw_thermal_slowdown": "hardware thermal slowdown",
+    "clocks_event_reasons_counters.hw_power_brake_slowdown": "power brake",
+}
+"""Field of ``nvidia-smi`` -> our word. Microseconds for which clocks were held down so far; a
+driver that does not count them refuses the whole question, so that it is asked by itself."""
+
+
+def held_down_seconds(device: str | torch.device) -> dict[str, float]:
+    """Seconds for which a CUDA device was slowed down so far, by reason; empty where not told."""
+    device = torch.device(device)
+    if device.type != "cuda":
+        return {}
+    text = command_output(
+        "nvidia-smi",
+        f"--id={_smi_id(device)}",
+        f"--query-gpu={','.join(_COUNTERS)}",
+        "--format=csv,noheader,nounits",
+    )
+    cells = (text or "").strip().partition("\n")[0].split(",")
+    if len(cells) != len(_COUNTERS):
+        return {}
+    numbers = {words: _number(cell) for words, cell in zip(_COUNTERS.values(), cells, strict=True)}
+    return {words: value * MICRO for words, value in numbers.items() if value is not None}
 
 
 def throttling(state: dict[str, Any]) -> tuple[str, ...]:

@@ -233,30 +233,31 @@ def _interleaved(
 
 
 class _Keeper:
-    """Stores the cells of a round: now and then, and when it ends, by an interrupt or by itself."""
+    """Stores the cells of a round: now and then, and when it ends, by an interrupt or by itself.
+
+    What disturbed the round is asked at its end only: nvidia-smi may take a second to answer.
+    """
 
     def __init__(self, store: MeasurementStore, watch: MachineWatch) -> None:
         self._store, self._watch = store, watch
-        self._fresh: list[CellRun] = []
+        self._taken: list[CellRun] = []
         self._stored_s = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._flush()
+        if self._taken:
+            self._append(self._watch.doubts())
 
     def keep(self, run: CellRun) -> None:
         """Take over a cell with one more sample."""
-        self._fresh.append(run)
+        self._taken.append(run)
         if time.monotonic() - self._stored_s >= STORE_EVERY_S:
-            self._flush()
+            self._append(())
 
-    def _flush(self) -> None:
-        if self._fresh:
-            doubts = self._watch.doubts()
-            self._store.append(row for run in self._fresh for row in run.rows(doubts))
-            self._fresh.clear()
+    def _append(self, doubts: tuple[str, ...]) -> None:
+        self._store.append(row for run in self._taken for row in run.rows(doubts))
         self._stored_s = time.monotonic()
 
 

@@ -10,10 +10,13 @@ from typing import Any
 import psutil
 import torch
 
-from omnizip_cost.profiling.environment import gpu_state, throttling
+from omnizip_cost.profiling.environment import gpu_state, held_down_seconds, throttling
 
 TAKEN_SHARE = 0.1
 """Share of all cores in others' hands from which times are doubted (our choice)."""
+
+HELD_DOWN_SHARE = 0.01
+"""Share of the time with clocks held down from which times are doubted (our choice)."""
 
 LEAST_PAUSE_S = 5.0
 """Between two questions to nvidia-smi, which takes up to a second to answer; our choice."""
@@ -52,10 +55,12 @@ class MachineWatch:
         *,
         read: Callable[[], CpuReading] | None = None,
         state: Callable[[str | torch.device], dict[str, Any]] = gpu_state,
+        held_down: Callable[[str | torch.device], dict[str, float]] = held_down_seconds,
     ) -> None:
         self._device = device
         self._read = read or read_cpu
-        self._state = state
+        self._state, self._held_down = state, held_down
+        self._held_before = held_down(device)
         self._start = self._read()
 
     def others_cores(self) -> float:
@@ -65,10 +70,25 @@ class MachineWatch:
         )
         return max(busy_s - own_s, 0.0) / moment if moment > 0 else 0.0
 
+    def _throttled(self) -> tuple[str, ...]:
+        """Reasons since the watch began; those of this moment where the driver keeps no count.
+
+        When a round is over the device idles, and a cap that held it down is gone.
+        """
+        if not self._held_before:
+            return throttling(self._state(self._device))
+        passed_s = self._read()[0] - self._start[0]
+        held = self._held_down(self._device)
+        return tuple(
+            words
+            for words, before_s in self._held_before.items()
+            if held.get(words, before_s) - before_s > HELD_DOWN_SHARE * passed_s
+        )
+
     def doubts(self) -> tuple[str, ...]:
         """Return why not to trust times taken since the watch began."""
         return (
-            *(f"the GPU was throttled: {words}" for words in throttling(self._state(self._device))),
+            *(f"the GPU was throttled: {words}" for words in self._throttled()),
             *contention(self.others_cores(), os.cpu_count() or 1, torch.get_num_threads()),
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from omnizip_cost.profiling import environment
 from omnizip_cost.profiling.environment import (
     device_name,
     environment_record,
@@ -166,6 +167,46 @@ def test_the_watch_subtracts_our_own_work(monkeypatch: pytest.MonkeyPatch) -> No
         "the GPU was throttled: software thermal slowdown",
         "other processes kept 2.0 of 2 cores busy",
     )
+
+
+def test_a_cap_that_is_gone_when_asked_is_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters of the driver say what held the clocks down in between."""
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    counts = [
+        {"power cap": 5.0, "power brake": 1.0},
+        {"power cap": 9.0, "power brake": 1.05},
+    ]
+    told = iter(counts)
+    moments = iter([(0.0, 0.0, 0.0), *[(10.0, 10.0, 10.0)] * 2])
+    watch = MachineWatch(
+        "cuda",
+        read=lambda: next(moments),
+        state=lambda device: {"throttle_reasons": "0x1"},
+        held_down=lambda device: next(told),
+    )
+    assert watch.doubts() == ("the GPU was throttled: power cap",)
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        ("3000000, 0, 12, 0\n", {"power cap": 3.0, "hardware thermal slowdown": 12e-6}),
+        ("[N/A], 0, 0, 0\n", {}),
+        ('Field "clocks_event_reasons_counters.sw_power_cap" is not a valid field\n', None),
+        (None, None),
+    ],
+)
+def test_the_drivers_counters_are_read(
+    answer: str | None, seconds: dict[str, float] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_smi_id", lambda device: "0")
+    monkeypatch.setattr(environment, "command_output", lambda *command: answer)
+    found = environment.held_down_seconds("cuda")
+    if seconds is None:
+        assert found == {}
+    else:
+        assert {words: value for words, value in found.items() if value} == pytest.approx(seconds)
+        assert ("power cap" in found) == (not answer.startswith("[N/A]"))
 
 
 def test_a_real_watch_reads_the_machine() -> None:
