@@ -3,8 +3,8 @@
 One panel per model and clip, for methods that drop tokens before the decoder; beside it one for
 FastV, which drops them inside and would lie between the others. A line in its band is what was
 predicted before the measurement; filled markers with bars are what the clock said; thin lines are
-the quotient of FLOPs of Eq. 9 and of the exact count. A panel has one model, so that markers
-tell methods apart where colours are alike in grey. Both axes are logarithmic. Points that would
+the quotient of FLOPs of Eq. 9 and of the exact count. Which half of a marker is filled tells
+methods apart where their colours are alike in grey. Both axes are logarithmic. Points that would
 cover one another are set apart by a few points on the page; their data stay as they are.
 """
 
@@ -36,7 +36,8 @@ from omnizip_cost.plotting.style import (
     INK,
     METHOD_TITLES,
     method_colour,
-    method_markers,
+    method_fill,
+    model_markers,
     styled,
 )
 from omnizip_cost.plotting.tablerows import (
@@ -131,7 +132,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
     shape = (len(sheet.lines), len(sheet.lines[0]) * (2 if inside else 1))
     ratios = {"width_ratios": [2.1, 1.0] * len(sheet.lines[0])} if inside else {}
     axes = fig.subplots(*shape, sharex="col", sharey=True, squeeze=False, gridspec_kw=ratios)
-    shapes = method_markers(method for (method,) in distinct(reduced, "method"))
+    shapes = model_markers(model for (model,) in distinct(reduced, "model"))
     titles = iter(sheet.titles.values())
     cells = iter(axes.flat)
     for panel in (panel for line in sheet.lines for panel in line):
@@ -141,7 +142,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
                 ax.set_visible(False)
             continue
         for ax, members in zip(pair, _inside_apart(panel), strict=False):
-            _draw_panel(ax, members, shapes, kind)
+            _draw_panel(ax, members, shapes[text(panel[0], "model")], kind)
         title = next(titles) or ("chosen before the decoder" if inside else "")
         pair[0].set_title(title, color=INK, fontsize=7.5)
         if inside and panel in sheet.lines[0]:
@@ -150,7 +151,7 @@ def draw_predicted_speedup(table: pd.DataFrame, *, width: str = "column") -> Fig
     if inside:
         for ax in axes[:, 1::2].flat:
             ax.margins(x=0.28)
-    _legend(fig, sheet, kind, width, shapes)
+    _legend(fig, sheet, kind, width)
     return fig
 
 
@@ -162,7 +163,7 @@ def _inside_apart(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     )
 
 
-def _draw_panel(ax: Any, rows: Sequence[Row], shapes: dict[str, str], kind: str) -> None:
+def _draw_panel(ax: Any, rows: Sequence[Row], marker: str, kind: str) -> None:
     """Draw methods of one model and clip: bands, counts, lines, then what was observed."""
     if not rows:
         ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", va="center", fontsize=7,
@@ -185,7 +186,7 @@ def _draw_panel(ax: Any, rows: Sequence[Row], shapes: dict[str, str], kind: str)
     if len(forms) > 1:
         _name_forms(ax, ends, kind)
     for row, offset in _set_apart(rows):
-        _draw_observed(ax, row, shapes[text(row, "method")], offset, kind)
+        _draw_observed(ax, row, marker, offset, kind)
 
 
 def _draw_counts(ax: Any, rows: Sequence[Row]) -> None:
@@ -261,6 +262,7 @@ def _draw_observed(ax: Any, row: Row, marker: str, offset: float, kind: str) -> 
                 transform=place, zorder=3.2, label="_observed_spread")  # fmt: skip
     if observed is not None:
         ax.plot([x], [observed], color=colour, linestyle="", marker=marker, markersize=3.8,
+                fillstyle=method_fill(text(row, "method")), markerfacecoloralt="white",
                 markeredgecolor=INK, markeredgewidth=0.5, transform=place, zorder=3.4,
                 label="_observed")  # fmt: skip
     elif text(row, "status") in _NOT_MEASURED:
@@ -313,11 +315,12 @@ def _finish_axes(axes: Any) -> None:
             seen[-1].tick_params(labelbottom=True)
 
 
-def _legend(fig: Figure, sheet: Sheet, kind: str, width: str, shapes: dict[str, str]) -> None:
+def _legend(fig: Figure, sheet: Sheet, kind: str, width: str) -> None:
     rows = [row for panel in sheet.panels for row in panel]
     methods = sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
     handles: list[Any] = [
-        Line2D([], [], color=method_colour(name), linestyle="-", marker=shapes[name],
+        Line2D([], [], color=method_colour(name), linestyle="-", marker="o",
+               fillstyle=method_fill(name), markerfacecoloralt="white",
                markersize=3.8, markeredgecolor=INK, markeredgewidth=0.5,
                label=METHOD_TITLES.get(name, name))
         for name in methods

@@ -63,14 +63,18 @@ MODEL_MARKERS: dict[str, str] = {
     "qwen3-omni-30b-a3b": "D",
     "omni-tiny": "^",
 }
-METHOD_MARKERS: dict[str, str] = {
-    "omnizip": "o",
-    "random": "s",
-    "dycoke": "D",
-    "fastv": "^",
+METHOD_FILLS: dict[str, str] = {
+    "omnizip": "full",
+    "random": "bottom",
+    "dycoke": "left",
+    "fastv": "full",
+    "visionzip": "top",
 }
+"""Part of a method's markers that its colour fills, where points of several stand so close that
+greys alike would be taken for one another; FastV's stand apart. Shapes stay the models'."""
+
 _OTHER_MARKERS = ("v", "P", "X", "p", "h", "<", ">")
-"""For models given by path and methods of other packages: in alphabetical order of their names."""
+"""For models given by path: handed out in alphabetical order of their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +120,9 @@ def _colour_of_name(name: str) -> str:
     return str(to_hex(hls_to_rgb(hue / 360, lightness, 0.6)))
 
 
-def method_markers(methods: Iterable[str]) -> dict[str, str]:
-    """Marker of each method, for panels of one model: colours of some are alike in grey."""
-    names = list(dict.fromkeys(methods))
-    others = [name for name in sorted(names) if name not in METHOD_MARKERS]
-    spare = {name: _OTHER_MARKERS[index % len(_OTHER_MARKERS)] for index, name in enumerate(others)}
-    return {name: METHOD_MARKERS.get(name) or spare[name] for name in names}
+def method_fill(method: str) -> str:
+    """Return which part of the method's markers is filled; the right half for one unknown here."""
+    return METHOD_FILLS.get(method, "right")
 
 
 def model_markers(models: Iterable[str]) -> dict[str, str]:

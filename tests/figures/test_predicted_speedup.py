@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from omnizip_cost.errors import InvalidValueError
 from omnizip_cost.plotting import draw_predicted_speedup
 from omnizip_cost.plotting.canvas import notes_of
-from omnizip_cost.plotting.style import METHOD_COLOURS, METHOD_MARKERS
+from omnizip_cost.plotting.style import METHOD_COLOURS, METHOD_FILLS, MODEL_MARKERS
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +83,14 @@ def test_without_fastv_a_panel_is_whole(table: pd.DataFrame) -> None:
     assert "FastV" not in notes_of(fig)
 
 
-def test_colour_and_marker_are_the_method(fig: Figure) -> None:
-    seen = {to_hex(line.get_color()) for line in lines(fig, "_observed")}
-    assert seen == {METHOD_COLOURS[name].lower() for name in
-                    ("omnizip", "random", "dycoke", "fastv")}  # fmt: skip
-    looks = {(to_hex(line.get_color()), line.get_marker()) for line in lines(fig, "_observed")}
-    assert looks == {(METHOD_COLOURS[name].lower(), marker)
-                     for name, marker in METHOD_MARKERS.items()}  # fmt: skip
-    assert len({marker for _, marker in looks}) == 4, "told apart in grey"
+def test_colour_and_filled_half_are_the_method_and_the_shape_the_model(fig: Figure) -> None:
+    names = ("omnizip", "random", "dycoke", "fastv")
+    seen = lines(fig, "_observed")
+    looks = {(to_hex(line.get_color()), line.get_fillstyle()) for line in seen}
+    assert looks == {(METHOD_COLOURS[name].lower(), METHOD_FILLS[name]) for name in names}
+    beside = {METHOD_FILLS[name] for name in names if name != "fastv"}
+    assert len(beside) == 3, "told apart in grey; FastV has a panel of its own"
+    assert {line.get_marker() for line in seen} <= set(MODEL_MARKERS.values())
 
 
 def test_points_that_would_cover_one_another_are_set_apart(fig: Figure) -> None:
