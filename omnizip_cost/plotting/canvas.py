@@ -82,7 +82,7 @@ def legend_columns(labels: Sequence[str], width: str, most: int) -> int:
 
     >>> legend_columns(["full", "omnizip", "random"], "column", 3)
     3
-    >>> legend_columns(["a model with a name as long as a line", "random"], "column", 2)
+    >>> legend_columns(["a model whose name is as long as half of the line", "random"], "column", 2)
     1
     """
     for columns in range(most, 1, -1):

@@ -144,7 +144,7 @@ def test_out_holds_all_that_one_would_attach(claims: Path, tmp_path: Path, capsy
     assert captured.out.startswith("What stands out of 4 numbers")
     assert captured.err.splitlines() == [f"wrote {out / name}" for name in written]
     assert sorted(path for path in out.rglob("*") if path.is_file()) == sorted(
-        out / name for name in written
+        out / name for name in (*written, "figures/figures.lock.json")
     )
     text = (out / "audit.md").read_text()
     assert text.startswith("# Published numbers held against physics: claims.csv\n")

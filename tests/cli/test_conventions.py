@@ -14,6 +14,7 @@ import omnizip_cost as oz
 from omnizip_cost.cli.app import run
 from omnizip_cost.cost import CONVENTIONS, load_convention
 from omnizip_cost.cost.convention_file import EXAMPLE
+from omnizip_cost.plotting.canvas import FORMATS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -123,7 +124,8 @@ def test_table_and_figure_of_ones_own(capsys: Capture, mine: str, tmp_path: Path
         named = [line for line in table if line["convention"] == row["convention"]]
         flops = sum(int(line["flops"]) for line in named if line["label"] == label)
         assert flops == row["flops"]
-    assert {path.suffix for path in (out / "figures").iterdir()} == {".pdf", ".svg", ".png"}
+    drawn = {path.name for path in (out / "figures").iterdir()}
+    assert drawn == {*(f"conventions.{kind}" for kind in FORMATS), "figures.lock.json"}
 
 
 def test_a_folder_to_write_to_changes_no_row(capsys: Capture, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from omnizip_cost.hardware import load_device
 from omnizip_cost.latency import Calibration
 from omnizip_cost.latency.calibration import PARAMETERS, Estimate, Fit
 from omnizip_cost.latency.calibration_file import write_calibration
-from omnizip_cost.plotting import canvas
+from omnizip_cost.plotting import canvas, entry
 from omnizip_cost.results.store import read_table
 
 Capture = pytest.CaptureFixture[str]
@@ -190,7 +190,8 @@ def test_no_decode_has_no_time_per_token(capsys: Capture) -> None:
 def test_out_writes_what_was_printed_and_its_memory(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canvas, "FORMATS", ("svg",))
+    for module in (canvas, entry):
+        monkeypatch.setattr(module, "FORMATS", ("svg",))
     arguments = (*MODEL, "--device", "rtx-a6000,l40s", "--seconds", "72", "--pixels", "252x448",
                  "--method", "full,fastv", "--retained", "0.5")  # fmt: skip
     rows = _json(capsys, *arguments, "--out", str(tmp_path))
@@ -210,7 +211,7 @@ def test_out_writes_what_was_printed_and_its_memory(
     assert list(held["fits"]) == list(held["peak_memory_bytes"] <= usable)
     assert set(parts["label"]) == set(stages["label"]) == {"Full tokens", "FastV 50%"}
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert drawn == {"stages.svg", "memory.svg"}
+    assert drawn == {"stages.svg", "memory.svg", "figures.lock.json"}
 
 
 def test_a_calibration_replaces_what_was_assumed(capsys: Capture, tmp_path: Path) -> None:

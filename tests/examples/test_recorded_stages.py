@@ -38,5 +38,5 @@ def test_recorded_stages_add_up_and_carry_the_names_of_the_measured_cell() -> No
     assert {tuple(one[name] for name in names) for one in (*rows, *seen)} == {
         tuple(row[name] for name in names)
     }
-    assert {one.timed for one in rows} == {"predicted"}
+    assert {one.timed for one in rows} == {"uncalibrated"}
     assert {one.timed for one in seen} == {"observed"}
