@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from omnizip_cost.plotting.canvas import legend_columns, new_figure
-from omnizip_cost.plotting.contexts import method_rank
-from omnizip_cost.plotting.predicted_observed import BANDS
+from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.error_points import BANDS, point_legend
 from omnizip_cost.plotting.style import (
     INK,
-    METHOD_TITLES,
     method_colour,
     model_markers,
     styled,
@@ -188,27 +185,14 @@ def _draw_ends(ax: Any, y: int, end: Row, members: Sequence[Row], places: Sequen
 
 
 def _legend(fig: Figure, rows: Sequence[Row], markers: dict[str, str], width: str) -> None:
-    handles: list[Any] = [
-        Line2D([], [], linestyle="", marker="o", markersize=3.4, color=method_colour(name),
-               label=METHOD_TITLES.get(name, name))
-        for name in sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
-    ]  # fmt: skip
-    if len(markers) > 1:
-        handles += [
-            Line2D([], [], linestyle="", marker=marker, markersize=3.4, color=INK, label=model)
-            for model, marker in markers.items()
-        ]
-    handles += [
+    ends = (
         Line2D([], [], linestyle="", marker="|", markersize=8, color=INK, markeredgewidth=1.5,
                label="median"),
         Line2D([], [], linestyle="", marker="o", markersize=5.4, color=INK,
                markerfacecolor="none", markeredgewidth=0.8, label="worst"),
-        *(Patch(facecolor=tint(INK, share), label=f"within {half:.0%}")
-          for half, share in reversed(BANDS)),
-    ]  # fmt: skip
-    names = [str(handle.get_label()) for handle in handles]
-    columns = legend_columns(names, width, 3 if width == "column" else 6)
-    fig.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.0)
+    )  # fmt: skip
+    several = markers if len(markers) > 1 else {}
+    point_legend(fig, rows, several, ends, width=width, size=3.4)
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from omnizip_cost.plotting.canvas import figure_width_in, new_figure, three_digits
+from omnizip_cost.plotting.cell_bars import BAR_SHARE, HALO, LINE_IN, WORDS
 from omnizip_cost.plotting.contexts import (
     CONFIGURATION,
     MOST_PANELS,
@@ -51,8 +51,6 @@ REQUIRED = (
     "peak_memory_predicted_bytes", "memory_basis",
 )  # fmt: skip
 LIMITS_REQUIRED = ("device", "memory_bytes", "usable_bytes")
-WORDS = {"oom": "OOM", "failed": "failed"}
-"""Short, since a bar of a small panel has no room for more."""
 
 FAR = 1.5
 """A card that holds everything is drawn where it holds at most this many times the longest bar."""
@@ -61,12 +59,9 @@ BEYOND = 1.12
 ONE_SCALE = 0.5
 """Panels whose axis is at least this share of the longest one share it."""
 
-_LINE_IN = 0.128
 _PANEL_IN = 1.1
-_BAR_SHARE = 0.72
 _NUMBER_IN = 0.27
 """Width of a number beside a bar, with its distance."""
-_HALO = withStroke(linewidth=2.0, foreground="white")
 
 Names = Mapping[tuple[str, ...], str]
 
@@ -109,8 +104,7 @@ def draw_memory_bars(table: pd.DataFrame, limits: pd.DataFrame, *, width: str = 
     unit = (GIBI, "GiB") if longest >= GIBI else (MEBI, "MiB")
     fig = new_figure(
         width=width,
-        height_in=0.62
-        + sum(_LINE_IN * len(own) + 0.38 + 0.12 * sheet.title_lines for own in names),
+        height_in=0.62 + sum(LINE_IN * len(own) + 0.38 + 0.12 * sheet.title_lines for own in names),
         xlabel=f"peak memory ({unit[1]})",
         notes=_notes(sheet, kind, held, drawn, (*sheet.left_out, left_out)),
     )
@@ -216,11 +210,11 @@ def _draw_panel(
     for row in rows:
         at, observed = lines.index(configuration(row)), number(row, "peak_memory_bytes")
         if observed is not None:
-            ax.barh([at], [observed], height=_BAR_SHARE, zorder=2, label="_observed",
+            ax.barh([at], [observed], height=BAR_SHARE, zorder=2, label="_observed",
                     color=method_colour(text(row, "method")), linewidth=0)  # fmt: skip
         if (mark := _mark(row, kind)) is not None and mark <= end:
             ax.plot([mark, mark], [at - 0.46, at + 0.46], color=INK, linewidth=1.5, zorder=3,
-                    solid_capstyle="butt", path_effects=[_HALO], label="_mark")  # fmt: skip
+                    solid_capstyle="butt", path_effects=[HALO], label="_mark")  # fmt: skip
         over = [usable for usable in cards.values() if usable < _reach(row, kind)]
         ax.plot(over, [at] * len(over), linestyle="", marker="X", markersize=5, color=INK,
                 markeredgecolor="white", markeredgewidth=0.6, zorder=3.5,
@@ -269,7 +263,7 @@ def _write(ax: Any, at: int, row: Row, kind: str, factor: float, *, crossed: flo
         place, shift, side = end, 0, "right"
         look["bbox"] = {"facecolor": "white", "linewidth": 0, "pad": 0.8}
     ax.annotate(words, (place, at), xytext=(shift, 0), textcoords="offset points", va="center",
-                ha=side, fontsize=7, color=INK, path_effects=[_HALO], zorder=4,
+                ha=side, fontsize=7, color=INK, path_effects=[HALO], zorder=4,
                 **look)  # fmt: skip
 
 

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from omnizip_cost.errors import InvalidValueError
-from omnizip_cost.plotting.canvas import legend_columns, new_figure
-from omnizip_cost.plotting.contexts import KINDS, method_rank
+from omnizip_cost.plotting.canvas import new_figure
+from omnizip_cost.plotting.contexts import KINDS
+from omnizip_cost.plotting.error_points import BANDS, point_legend
 from omnizip_cost.plotting.stages import time_unit
 from omnizip_cost.plotting.style import (
     INK,
-    METHOD_TITLES,
     method_colour,
     model_markers,
     styled,
@@ -48,8 +47,6 @@ REQUIRED = (
 )  # fmt: skip
 SUMMARY_REQUIRED = ("quantity", "predictor", "configurations", "mean_error", "worst_error")
 QUANTITY = "prefill"
-BANDS = ((0.10, 0.09), (0.05, 0.2))
-"""Half-width of each band, and its share of ink, the wider one first."""
 
 
 @styled
@@ -189,29 +186,13 @@ def _label_seconds(axis: Any, factor: float, *, few: bool) -> None:
 
 
 def _legend(fig: Figure, rows: Sequence[Row], markers: dict[str, str], tall: bool) -> None:
-    present = sorted((method for (method,) in distinct(rows, "method")), key=method_rank)
-    handles: list[Any] = [
-        Line2D([], [], linestyle="", marker="o", markersize=3.8, color=method_colour(name),
-               label=METHOD_TITLES.get(name, name))
-        for name in present
-    ]  # fmt: skip
-    handles += [
-        Line2D([], [], linestyle="", marker=marker, markersize=3.8, color=INK, label=model)
-        for model, marker in markers.items()
-    ]
-    for kind, name in KINDS.items():
-        if any(_point(row, kind) for row in rows):
-            handles.append(
-                Line2D([], [], linestyle="", marker="o", markersize=3.8, color=INK, label=name,
-                       markerfacecolor=INK if kind == "calibrated" else "none")
-            )  # fmt: skip
-    handles += [
-        Patch(facecolor=tint(INK, share), label=f"within {half:.0%}")
-        for half, share in reversed(BANDS)
-    ]
-    names = [str(handle.get_label()) for handle in handles]
-    columns = legend_columns(names, "column" if tall else "page", 3 if tall else 6)
-    fig.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.0)
+    kinds = (
+        Line2D([], [], linestyle="", marker="o", markersize=3.8, color=INK, label=name,
+               markerfacecolor=INK if kind == "calibrated" else "none")
+        for kind, name in KINDS.items()
+        if any(_point(row, kind) for row in rows)
+    )  # fmt: skip
+    point_legend(fig, rows, markers, kinds, width="column" if tall else "page", size=3.8)
 
 
 def _notes(rows: Sequence[Row], drawn: Sequence[Row]) -> list[str]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from omnizip_cost.plotting.canvas import new_figure, three_digits
+from omnizip_cost.plotting.cell_bars import BAR_SHARE, HALO, LINE_IN, WORDS
 from omnizip_cost.plotting.contexts import (
     KINDS,
     MOST_PANELS,
@@ -56,11 +56,6 @@ REQUIRED = (
     "prefill_high_s", "selection_s", "speedup_observed", "prefill_predicted_s",
     "selection_predicted_s", "prefill_calibrated_s", "selection_calibrated_s",
 )  # fmt: skip
-WORDS = {"oom": "OOM", "failed": "failed"}
-"""Short, since a bar of a small panel has no room for more."""
-_LINE_IN = 0.128
-_BAR_SHARE = 0.72
-_HALO = withStroke(linewidth=2.0, foreground="white")
 
 Names = Mapping[tuple[str, ...], str]
 
@@ -102,7 +97,7 @@ def draw_prefill_bars(table: pd.DataFrame, *, width: str = "column") -> Figure:
     longest = max(_reach(row, kind) for row in shown)
     fig = new_figure(
         width=width,
-        height_in=0.55 + sum(_LINE_IN * len(own) + 0.3 + 0.12 * sheet.title_lines for own in names),
+        height_in=0.55 + sum(LINE_IN * len(own) + 0.3 + 0.12 * sheet.title_lines for own in names),
         xlabel=f"prefill and selection ({time_unit(longest)[1]})",
         notes=_notes(shown, sheet, kind),
     )
@@ -134,7 +129,7 @@ def _draw_panel(ax: Any, rows: Sequence[Row], names: Names, kind: str, longest: 
             _draw_bar(ax, at, row)
         if (mark := _mark(row, kind)) is not None:
             ax.plot([mark, mark], [at - 0.46, at + 0.46], color=INK, linewidth=1.5, zorder=3,
-                    solid_capstyle="butt", path_effects=[_HALO], label="_mark")  # fmt: skip
+                    solid_capstyle="butt", path_effects=[HALO], label="_mark")  # fmt: skip
         _write(ax, at, row, kind, unit)
     measured = [configuration(row) for row in rows]
     for at in (at for at, key in enumerate(lines) if key not in measured):
@@ -166,14 +161,14 @@ def _draw_bar(ax: Any, at: int, row: Row) -> None:
     for stage in ("selection", "prefill"):
         seconds, look = number(row, f"{stage}_s"), segment_look(stage)
         if seconds:
-            ax.barh([at], [seconds], left=[start], height=_BAR_SHARE, edgecolor=colour,
+            ax.barh([at], [seconds], left=[start], height=BAR_SHARE, edgecolor=colour,
                     facecolor=tint(colour, look.share), hatch=look.hatch, zorder=2,
                     label=f"_{stage}")  # fmt: skip
         start += (seconds or 0.0) if stage == "selection" else 0.0
     low, high = number(row, "prefill_low_s"), number(row, "prefill_high_s")
     if low is not None and high is not None:
         ax.plot([start + low, start + high], [at, at], color=INK, linewidth=1.0, marker="",
-                solid_capstyle="butt", path_effects=[_HALO], zorder=3.2,
+                solid_capstyle="butt", path_effects=[HALO], zorder=3.2,
                 label="_spread")  # fmt: skip
 
 
